@@ -1,0 +1,3 @@
+//! The `wirespan` binary.
+
+fn main() {}

@@ -1,0 +1,20 @@
+//! Socket events in, stitched spans out.
+//!
+//! The engine is pure: time is in the events, and there is no clock, no
+//! socket, no thread and no randomness here. So a recording replays to the
+//! very same spans, and every stage can be tested at every split point.
+//!
+//! ```text
+//! Event → reorder → stream → protocol → exchange → propagation → causality → trace → Span
+//! ```
+//!
+//! A stage knows the output type of the stage before it, never the stage
+//! after it. Only `engine` sees them all.
+#![forbid(unsafe_code)]
+
+pub mod causality;
+pub mod event;
+pub mod exchange;
+pub mod span;
+pub mod time;
+pub mod verdict;

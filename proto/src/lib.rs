@@ -1,0 +1,1 @@
+//! wirespan's own messages.

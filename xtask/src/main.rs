@@ -1,0 +1,3 @@
+//! `cargo xtask`: set-up, build, tests, demo and benchmarks.
+
+fn main() {}
