@@ -15,6 +15,8 @@
 pub mod causality;
 pub mod event;
 pub mod exchange;
+pub mod identity;
+pub mod reorder;
 pub mod span;
 pub mod time;
 pub mod verdict;

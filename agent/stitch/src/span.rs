@@ -50,11 +50,14 @@ pub struct Span {
     pub local: SocketAddr,
     /// The other end's address.
     pub peer: SocketAddr,
-    /// The SERVER span of the same message, where both ends are on this host:
-    /// the queueing and network time between the two ends can be told.
-    pub queued_since: Option<WallTime>,
+    /// CLIENT: when the server, seen on this host, read the request's first byte
+    /// and wrote the response's last: what is left and right of it was spent in
+    /// the network and in queues.
+    pub served: Option<(WallTime, WallTime)>,
+    /// SERVER: when a proxy queued the request (`X-Request-Start`).
+    pub queued: Option<WallTime>,
     /// The messages.
-    pub exchange: Arc<Exchange>,
+    pub exchange: Box<Exchange>,
 }
 
 /// A reference to a span that may have caused this one.

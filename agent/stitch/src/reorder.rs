@@ -1,0 +1,100 @@
+//! Puts events into the order of their times.
+//!
+//! The processors of one machine write into one ring buffer, each a moment after
+//! it took the time, so neighbours can be swapped. In: events in nearly the
+//! right order. Out: events in order, late by at most [`HOLD`]; equal times stay
+//! as they came.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::time::Timestamp;
+
+/// How long an event is held back for an earlier one to arrive. Between taking
+/// the time and reserving its place an event is delayed by interrupts at most.
+pub const HOLD: Duration = Duration::from_micros(500);
+
+/// Events waiting for earlier ones.
+#[derive(Debug, Default)]
+pub struct Reorder {
+    waiting: VecDeque<Event>,
+    released: Timestamp,
+    late: u64,
+}
+
+impl Reorder {
+    /// Takes an event in.
+    pub fn push(&mut self, event: Event) {
+        let time = event.time();
+        if time < self.released {
+            self.late += 1;
+        }
+        let after = self.waiting.iter().rev().take_while(|held| held.time() > time).count();
+        self.waiting.insert(self.waiting.len() - after, event);
+    }
+
+    /// The next event, if it is known that no earlier one will come: because
+    /// one that is [`HOLD`] later was seen, or all up to `complete` are here.
+    pub fn pop(&mut self, complete: Timestamp) -> Option<Event> {
+        let newest = self.waiting.back()?.time();
+        let horizon = complete.max(newest - HOLD);
+        let event = self.waiting.pop_front_if(|event| event.time() <= horizon)?;
+        self.released = self.released.max(event.time());
+        Some(event)
+    }
+
+    /// How many events came after a later one had been released. They are
+    /// handled all the same, out of their order.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: u64, pid: u32) -> Event {
+        Event::Exited { time: Timestamp(time), pid }
+    }
+
+    fn drain(reorder: &mut Reorder, complete: u64) -> Vec<u32> {
+        std::iter::from_fn(|| reorder.pop(Timestamp(complete)))
+            .map(|event| match event {
+                Event::Exited { pid, .. } => pid,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_are_put_right_and_equal_times_keep_their_order() {
+        let mut reorder = Reorder::default();
+        for (time, pid) in [(30, 3), (10, 1), (20, 2), (20, 22), (10, 11)] {
+            reorder.push(at(time, pid));
+        }
+        assert_eq!(drain(&mut reorder, 0), []);
+        assert_eq!(drain(&mut reorder, 30), [1, 11, 2, 22, 3]);
+        assert_eq!(reorder.late(), 0);
+    }
+
+    #[test]
+    fn a_later_event_releases_what_is_older_than_the_hold() {
+        let mut reorder = Reorder::default();
+        reorder.push(at(1_000, 1));
+        reorder.push(at(1_000 + HOLD.as_nanos() as u64, 2));
+        assert_eq!(drain(&mut reorder, 0), [1]);
+        assert_eq!(drain(&mut reorder, u64::MAX), [2]);
+    }
+
+    #[test]
+    fn a_late_event_is_counted_and_handled() {
+        let mut reorder = Reorder::default();
+        reorder.push(at(50, 1));
+        assert_eq!(drain(&mut reorder, 50), [1]);
+        reorder.push(at(40, 2));
+        assert_eq!(drain(&mut reorder, 50), [2]);
+        assert_eq!(reorder.late(), 1);
+    }
+}
