@@ -19,4 +19,5 @@ pub mod identity;
 pub mod reorder;
 pub mod span;
 pub mod time;
+pub mod trace;
 pub mod verdict;

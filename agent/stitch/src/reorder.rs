@@ -30,7 +30,12 @@ impl Reorder {
         if time < self.released {
             self.late += 1;
         }
-        let after = self.waiting.iter().rev().take_while(|held| held.time() > time).count();
+        let after = self
+            .waiting
+            .iter()
+            .rev()
+            .take_while(|held| held.time() > time)
+            .count();
         self.waiting.insert(self.waiting.len() - after, event);
     }
 
@@ -42,6 +47,11 @@ impl Reorder {
         let event = self.waiting.pop_front_if(|event| event.time() <= horizon)?;
         self.released = self.released.max(event.time());
         Some(event)
+    }
+
+    /// The time of the earliest event that is held back.
+    pub fn next(&self) -> Option<Timestamp> {
+        Some(self.waiting.front()?.time() + HOLD)
     }
 
     /// How many events came after a later one had been released. They are
@@ -56,7 +66,10 @@ mod tests {
     use super::*;
 
     fn at(time: u64, pid: u32) -> Event {
-        Event::Exited { time: Timestamp(time), pid }
+        Event::Exited {
+            time: Timestamp(time),
+            pid,
+        }
     }
 
     fn drain(reorder: &mut Reorder, complete: u64) -> Vec<u32> {

@@ -29,8 +29,8 @@ pub struct Span {
     pub parent: Option<SpanId>,
     /// `tracestate` to carry on; empty if none.
     pub trace_state: Bytes,
-    /// Best guesses that were not sure enough to be the parent.
-    pub links: Vec<Link>,
+    /// The best guess, where it was not sure enough to be the parent.
+    pub link: Option<Link>,
     /// How the parent is known; `None` for a root.
     pub causality: Option<Causality>,
     /// `Role::Server` gives a SERVER span, `Role::Client` a CLIENT span.

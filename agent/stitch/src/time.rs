@@ -41,3 +41,19 @@ impl Sub<Duration> for Timestamp {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// How the two clocks stand to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// A moment on the events' clock.
+    pub time: Timestamp,
+    /// The same moment in wall-clock time.
+    pub wall: WallTime,
+}
+
+impl Clock {
+    /// `time` in wall-clock time.
+    pub fn wall(&self, time: Timestamp) -> WallTime {
+        WallTime(self.wall.0.wrapping_add(time.0.wrapping_sub(self.time.0)))
+    }
+}
