@@ -16,6 +16,7 @@ pub mod causality;
 pub mod event;
 pub mod exchange;
 pub mod identity;
+pub mod propagation;
 pub mod reorder;
 pub mod span;
 pub mod time;
