@@ -19,6 +19,7 @@ pub mod identity;
 pub mod propagation;
 pub mod reorder;
 pub mod span;
+pub mod text;
 pub mod time;
 pub mod trace;
 pub mod verdict;

@@ -92,6 +92,11 @@ pub fn extract<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Pr
         .unwrap_or_default()
 }
 
+/// Whether [`extract`] reads the field `name`.
+pub fn reads(name: &[u8]) -> bool {
+    name::recognise(name).is_some()
+}
+
 fn interpret<'a>(headers: &Headers<'a>) -> Propagated<'a> {
     let mut propagated = Propagated::default();
     if headers.any_context() {
