@@ -16,6 +16,8 @@ const MAX_WORD: usize = 40;
 const MIN_HEX: usize = 8;
 /// Fewest letters of `a-f` alone that are an id.
 const MIN_HEX_LETTERS: usize = 16;
+/// Fewest bytes of a random token in upper and lower case.
+const MIN_MIXED: usize = 12;
 const ID: &[u8] = b"{id}";
 
 /// Hash of the method and the [`template`] of the target.
@@ -70,7 +72,7 @@ fn write_part(part: &[u8], template: &mut SmallVec<[u8; 128]>) {
         .unwrap_or(part.len());
     if is_version(part) {
         template.extend_from_slice(part);
-    } else if part.len() > MAX_WORD || is_hex(part, digits) || digits > 0 && digits == part.len() {
+    } else if varies(part, digits) {
         template.extend_from_slice(ID);
     } else if digits < 2 {
         template.extend_from_slice(part);
@@ -81,6 +83,21 @@ fn write_part(part: &[u8], template: &mut SmallVec<[u8; 128]>) {
     } else {
         template.extend_from_slice(ID);
     }
+}
+
+fn varies(part: &[u8], digits: usize) -> bool {
+    let number = digits > 0 && digits == part.len();
+    number || part.len() > MAX_WORD || is_hex(part, digits) || is_mixed(part)
+}
+
+/// Where words are joined, most letters are small and follow a small one; where
+/// letters are random, a quarter of them.
+fn is_mixed(part: &[u8]) -> bool {
+    let pairs = || part.windows(2);
+    let small = |byte: &u8| byte.is_ascii_lowercase();
+    let rises = pairs().filter(|pair| small(&pair[0]) && pair[1].is_ascii_uppercase());
+    let within_words = pairs().filter(|pair| pair.iter().all(small)).count();
+    part.len() >= MIN_MIXED && within_words * 3 < part.len() && rises.count() >= 2
 }
 
 fn is_version(part: &[u8]) -> bool {
@@ -136,7 +153,7 @@ mod tests {
             ("/o/01ARZ3NDEKTSV4RRFFQ69G5FAV", "/o/{id}"),
             ("/o/order-17", "/o/order-{id}"),
             ("/o/user42", "/o/user{id}"),
-            ("/o/cus_NffrFeUfNV2Hib", "/o/cus_NffrFeUfNV2Hib"),
+            ("/o/cus_NffrFeUfNVHibQ", "/o/cus_{id}"),
             ("/o/cus_9s6XKzkNRiz8i3", "/o/cus_{id}"),
             ("/o/17,18,19", "/o/{id},{id},{id}"),
             ("/u/ann@example.com", "/u/{id}"),
@@ -152,6 +169,9 @@ mod tests {
             ("/facade/decade", "/facade/decade"),
             ("/get-user_profile.json", "/get-user_profile.json"),
             ("/getUserProfileInformation", "/getUserProfileInformation"),
+            ("/findAllByUserIdAndState", "/findAllByUserIdAndState"),
+            ("/getHTTPServerURL", "/getHTTPServerURL"),
+            ("/LATEST-RELEASE_NOTES", "/LATEST-RELEASE_NOTES"),
             ("//a//b", "//a//b"),
         ] {
             assert_eq!(shown(target), expected, "{target}");
