@@ -1,1 +1,15 @@
-//! wirespan's own messages.
+//! wirespan's own messages, generated from the `.proto` files beside this
+//! crate, which document them. What they mean to the agent is left to it.
+
+/// Recordings of socket events (`wirespan record`).
+pub mod recording {
+    /// Version 1 of the format.
+    #[expect(
+        missing_docs,
+        clippy::pedantic,
+        reason = "generated; documented in recording.proto"
+    )]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/wirespan.recording.v1.rs"));
+    }
+}

@@ -1,0 +1,14 @@
+//! Compiles the `.proto` files, without `protoc`.
+
+use std::error::Error;
+
+const FILES: [&str; 1] = ["proto/wirespan/recording/v1/recording.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile(FILES, ["proto"])?;
+    prost_build::Config::new()
+        .bytes(["."])
+        .compile_fds(descriptors)?;
+    Ok(())
+}
