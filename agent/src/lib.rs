@@ -1,0 +1,4 @@
+//! What the `wirespan` binary is made of: the parts that own its threads,
+//! sockets, files and clocks. The engine itself is `wirespan-stitch`.
+
+pub mod recording;
