@@ -1,4 +1,8 @@
 //! What the `wirespan` binary is made of: the parts that own its threads,
 //! sockets, files and clocks. The engine itself is `wirespan-stitch`.
 
+pub mod export;
 pub mod recording;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,5 @@
+//! Spans out of the agent: mapping to OTLP, batches, and one module for each
+//! output. In come [`wirespan_stitch::span::Span`]s; what goes out is counted.
+
+pub mod batch;
+pub mod otlp;
