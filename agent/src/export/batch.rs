@@ -109,7 +109,11 @@ impl Batcher {
         if let Some(scope) = self.groups[group].spans.scope_spans.first_mut() {
             scope.spans.push(mapped);
         }
-        full.or_else(|| (self.spans >= self.limits.spans).then(|| self.take()).flatten())
+        full.or_else(|| {
+            (self.spans >= self.limits.spans)
+                .then(|| self.take())
+                .flatten()
+        })
     }
 
     /// When the batch is to be taken, full or not; `None` while it is empty.

@@ -2,4 +2,7 @@
 //! output. In come [`wirespan_stitch::span::Span`]s; what goes out is counted.
 
 pub mod batch;
+pub mod counters;
+pub mod grpc;
+pub mod json;
 pub mod otlp;

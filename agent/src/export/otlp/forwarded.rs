@@ -86,8 +86,8 @@ fn text(value: &[u8]) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::fields;
     use super::*;
+    use crate::testing::fields;
 
     #[test]
     fn the_client_side_element_counts() {
@@ -95,24 +95,40 @@ mod tests {
         let cases: [(&[(&str, &str)], Said<'_>); 7] = [
             (&[("accept", "x")], (None, None, None)),
             (
-                &[("X-Forwarded-For", "1.2.3.4, 5.6.7.8"), ("x-forwarded-proto", "https")],
+                &[
+                    ("X-Forwarded-For", "1.2.3.4, 5.6.7.8"),
+                    ("x-forwarded-proto", "https"),
+                ],
                 (Some("1.2.3.4"), None, Some("https")),
             ),
-            (&[("X-Forwarded-For", "1.2.3.4:99")], (Some("1.2.3.4"), None, None)),
+            (
+                &[("X-Forwarded-For", "1.2.3.4:99")],
+                (Some("1.2.3.4"), None, None),
+            ),
             (&[("X-Forwarded-For", "")], (None, None, None)),
             (
-                &[("forwarded", "for=\"[2001:db8::1]:47\";Host=a:81;proto=https, for=2.2.2.2")],
+                &[(
+                    "forwarded",
+                    "for=\"[2001:db8::1]:47\";Host=a:81;proto=https, for=2.2.2.2",
+                )],
                 (Some("2001:db8::1"), Some("a:81"), Some("https")),
             ),
             (
                 &[("x-forwarded-for", "9.9.9.9"), ("Forwarded", "for=1.1.1.1")],
                 (Some("1.1.1.1"), None, None),
             ),
-            (&[("x-forwarded-host", "shop.example")], (None, Some("shop.example"), None)),
+            (
+                &[("x-forwarded-host", "shop.example")],
+                (None, Some("shop.example"), None),
+            ),
         ];
         for (given, (client, host, scheme)) in cases {
             let fields = fields(given);
-            let expected = Forwarded { client, host, scheme };
+            let expected = Forwarded {
+                client,
+                host,
+                scheme,
+            };
             assert_eq!(Forwarded::of(&fields), expected, "{given:?}");
         }
     }

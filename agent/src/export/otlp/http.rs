@@ -23,9 +23,15 @@ pub(super) fn put(attributes: &mut Attributes, span: &Span, query: QueryPolicy) 
     let exchange = &*span.exchange;
     let name = put_method(attributes, &exchange.request);
     put_url(attributes, span, query);
-    attributes.string("network.peer.address", span.peer.ip().to_canonical().to_string());
+    attributes.string(
+        "network.peer.address",
+        span.peer.ip().to_canonical().to_string(),
+    );
     attributes.int("network.peer.port", span.peer.port());
-    attributes.string("network.protocol.version", version(exchange.request.version));
+    attributes.string(
+        "network.protocol.version",
+        version(exchange.request.version),
+    );
     if let Some(agent) = exchange.request.fields.first("user-agent") {
         attributes.string("user_agent.original", String::from_utf8_lossy(agent));
     }
@@ -161,10 +167,7 @@ fn version(version: Version) -> &'static str {
 }
 
 fn put_sizes(attributes: &mut Attributes, exchange: &Exchange) {
-    if exchange
-        .capture
-        .contains(CaptureMarks::BODY_SIZE_UNKNOWN)
-    {
+    if exchange.capture.contains(CaptureMarks::BODY_SIZE_UNKNOWN) {
         return;
     }
     let request = exchange.request.message.body_size;
@@ -181,9 +184,15 @@ fn put_capture(attributes: &mut Attributes, exchange: &Exchange) {
     const MARKS: [(CaptureMarks, &str); 5] = [
         (CaptureMarks::TRUNCATED, "wirespan.capture.truncated"),
         (CaptureMarks::GAP, "wirespan.capture.gap"),
-        (CaptureMarks::RESYNCHRONISED, "wirespan.capture.resynchronised"),
+        (
+            CaptureMarks::RESYNCHRONISED,
+            "wirespan.capture.resynchronised",
+        ),
         (CaptureMarks::END_INFERRED, "wirespan.capture.end_inferred"),
-        (CaptureMarks::BODY_SIZE_UNKNOWN, "wirespan.capture.body_size_unknown"),
+        (
+            CaptureMarks::BODY_SIZE_UNKNOWN,
+            "wirespan.capture.body_size_unknown",
+        ),
     ];
     if exchange.capture != CaptureMarks::default() {
         for (mark, name) in MARKS {
@@ -205,7 +214,10 @@ fn put_capture(attributes: &mut Attributes, exchange: &Exchange) {
         attributes.int("wirespan.http.interim_responses", exchange.interim);
     }
     if let Some(protocol) = &exchange.upgraded_to {
-        attributes.string("wirespan.http.upgraded_to", String::from_utf8_lossy(protocol));
+        attributes.string(
+            "wirespan.http.upgraded_to",
+            String::from_utf8_lossy(protocol),
+        );
     }
 }
 

@@ -44,7 +44,9 @@ pub fn span(span: &Span, query: QueryPolicy) -> otlp::Span {
         trace_id: span.trace_id.0.to_vec(),
         span_id: span.span_id.0.to_vec(),
         trace_state: String::from_utf8_lossy(&span.trace_state).into_owned(),
-        parent_span_id: span.parent.map_or_else(Vec::new, |parent| parent.0.to_vec()),
+        parent_span_id: span
+            .parent
+            .map_or_else(Vec::new, |parent| parent.0.to_vec()),
         flags: flags(span),
         name: facts.name.to_owned(),
         kind: match span.kind {

@@ -23,7 +23,11 @@ pub fn scope() -> InstrumentationScope {
 pub fn of_process(process: &Process, extra: &[(String, String)]) -> Resource {
     let mut attributes = Attributes::with_capacity(12 + process.attributes.len() + extra.len());
     attributes.string("service.name", name_or_unknown(process));
-    if !process.attributes.iter().any(|(key, _)| key == "service.instance.id") {
+    if !process
+        .attributes
+        .iter()
+        .any(|(key, _)| key == "service.instance.id")
+    {
         attributes.string("service.instance.id", instance_id(process));
     }
     if process.pid != 0 {

@@ -132,9 +132,17 @@ mod tests {
             ("/a?", false, (None, None, "/a", Some(""))),
             ("//x/y", false, (None, None, "//x/y", None)),
             ("*", false, (None, None, "*", None)),
-            ("http://h:81/p?q", false, (Some("http"), Some("h:81"), "/p", Some("q"))),
+            (
+                "http://h:81/p?q",
+                false,
+                (Some("http"), Some("h:81"), "/p", Some("q")),
+            ),
             ("http://h", false, (Some("http"), Some("h"), "/", None)),
-            ("http://u:p@h/x", false, (Some("http"), Some("h"), "/x", None)),
+            (
+                "http://u:p@h/x",
+                false,
+                (Some("http"), Some("h"), "/x", None),
+            ),
             ("h:443", true, (None, Some("h:443"), "", None)),
         ];
         for (target, connect, expected) in cases {

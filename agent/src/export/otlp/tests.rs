@@ -11,7 +11,10 @@ use crate::testing;
 
 #[test]
 fn a_server_span_follows_the_conventions() {
-    let found = span(&testing::span(2, Some(1), Role::Server, 5, 9), QueryPolicy::Redact);
+    let found = span(
+        &testing::span(2, Some(1), Role::Server, 5, 9),
+        QueryPolicy::Redact,
+    );
     assert_eq!(found.name, "GET");
     assert_eq!(found.kind, 2);
     assert_eq!(found.flags, 0x301);
@@ -35,8 +38,15 @@ fn a_server_span_follows_the_conventions() {
         "wirespan.causality.confidence=1",
     ];
     assert_eq!(sorted(&found.attributes), sorted_text(&expected));
-    let events: Vec<_> = found.events.iter().map(|event| event.name.as_str()).collect();
-    assert_eq!(events, ["wirespan.request.last_byte", "wirespan.response.first_byte"]);
+    let events: Vec<_> = found
+        .events
+        .iter()
+        .map(|event| event.name.as_str())
+        .collect();
+    assert_eq!(
+        events,
+        ["wirespan.request.last_byte", "wirespan.response.first_byte"]
+    );
 }
 
 #[test]
@@ -53,9 +63,16 @@ fn a_client_span_has_the_url_and_a_4xx_is_its_error() {
         "server.port=8080",
         "wirespan.causality.confidence=0.95",
     ] {
-        assert!(attributes.iter().any(|found| found == expected), "{expected}");
+        assert!(
+            attributes.iter().any(|found| found == expected),
+            "{expected}"
+        );
     }
-    assert!(!attributes.iter().any(|found| found.starts_with("client.address")));
+    assert!(
+        !attributes
+            .iter()
+            .any(|found| found.starts_with("client.address"))
+    );
     let status = found.status.unwrap();
     assert_eq!((status.code, status.message.as_str()), (2, ""));
 }
@@ -89,7 +106,11 @@ fn errors_follow_role_status_and_end() {
         let mut given = testing::span(1, None, kind, 0, 1);
         given.exchange = Arc::new(exchange);
         let found = span(&given, QueryPolicy::Redact);
-        assert_eq!(value(&found.attributes, "error.type").as_deref(), expected, "{outcome:?}");
+        assert_eq!(
+            value(&found.attributes, "error.type").as_deref(),
+            expected,
+            "{outcome:?}"
+        );
         assert_eq!(found.status.is_some(), expected.is_some(), "{outcome:?}");
         let code = value(&found.attributes, "http.response.status_code");
         assert_eq!(code.is_none(), no_response, "no status is made up");
@@ -116,7 +137,10 @@ fn odd_requests_are_told_as_they_are() {
         "wirespan.capture.body_size_unknown=true",
         "wirespan.http.interim_responses=2",
     ] {
-        assert!(attributes.iter().any(|found| found == expected), "{expected}: {attributes:?}");
+        assert!(
+            attributes.iter().any(|found| found == expected),
+            "{expected}: {attributes:?}"
+        );
     }
     assert!(value(&found.attributes, "http.response.body.size").is_none());
 }
@@ -137,7 +161,10 @@ fn links_say_how_sure_they_are() {
     assert_eq!(found.links[0].span_id, [8; 8]);
     assert_eq!(
         sorted(&found.links[0].attributes),
-        ["wirespan.causality.confidence=0.4", "wirespan.causality.method=timing"]
+        [
+            "wirespan.causality.confidence=0.4",
+            "wirespan.causality.method=timing"
+        ]
     );
 }
 
@@ -178,11 +205,18 @@ fn sorted_text(expected: &[&str]) -> Vec<String> {
 }
 
 fn value(attributes: &[KeyValue], key: &str) -> Option<String> {
-    attributes.iter().find(|attribute| attribute.key == key).map(shown)
+    attributes
+        .iter()
+        .find(|attribute| attribute.key == key)
+        .map(shown)
 }
 
 fn shown(attribute: &KeyValue) -> String {
-    match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
+    match attribute
+        .value
+        .as_ref()
+        .and_then(|value| value.value.as_ref())
+    {
         Some(Value::StringValue(text)) => text.clone(),
         Some(Value::IntValue(int)) => int.to_string(),
         Some(Value::DoubleValue(double)) => double.to_string(),
