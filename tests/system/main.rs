@@ -1,0 +1,6 @@
+//! Whole-system tests: the built agent, real servers, a real collector.
+//!
+//! They need root and BPF, and fail where these are missing. `cargo xtask test`
+//! builds the agent and runs them one at a time.
+
+mod harness;
