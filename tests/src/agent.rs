@@ -45,6 +45,15 @@ impl Agent {
         Self::start(&command, json, directory)
     }
 
+    /// The same without `--json`: no spans are read when it stops.
+    pub fn run_without_json<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let json = directory.path().join("none");
+        let mut command = Command::new(place::wirespan());
+        command.arg("run").args(arguments);
+        Self::start(&command, json, directory)
+    }
+
     /// Starts `wirespan record FILE` with further arguments.
     pub fn record<A: AsRef<OsStr>>(recording: &Path, arguments: &[A]) -> Result<Self> {
         let directory = tempfile::tempdir()?;

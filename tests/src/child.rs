@@ -1,7 +1,7 @@
 //! A process of ours: started, watched, stopped.
 
 use std::fs::{self, File};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -55,6 +55,8 @@ impl Child {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(error)
+            // Ctrl-C is for us, who then stop it in order.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("starting {name}: {command:?}"))?;
         Ok(Self {

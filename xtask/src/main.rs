@@ -1,3 +1,47 @@
 //! `cargo xtask`: set-up, build, tests, demo and benchmarks.
 
-fn main() {}
+mod bench;
+mod build;
+mod demo;
+mod lint;
+mod run;
+mod setup;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// wirespan's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing: rust-src, bpf-linker, Debian packages, Go, a collector.
+    Setup,
+    /// Build the release binary, target/release/wirespan.
+    Build,
+    /// Format, clippy, lint, unit, replay and whole-system tests (these need root and BPF).
+    Test(test::Options),
+    /// The rules of the house that clippy does not know.
+    Lint,
+    /// A small system of services that nobody instrumented, called and traced.
+    Demo(demo::Options),
+    /// What tracing costs: nginx under wrk with and without wirespan.
+    Bench(bench::Options),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Setup => setup::run(),
+        Task::Build => build::run(),
+        Task::Test(options) => test::run(&options),
+        Task::Lint => lint::run(),
+        Task::Demo(options) => demo::run(&options),
+        Task::Bench(options) => bench::run(&options),
+    }
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask setup`: installs what is missing, and nothing twice.
+//!
+//! One line for each thing, present or installed. Fast when all is there.
+
+mod collector;
+mod debian;
+mod go;
+mod rust;
+
+use anyhow::Result;
+
+/// Everything: to build, to test, to show.
+pub(crate) fn run() -> Result<()> {
+    to_build()?;
+    debian::install(debian::TO_DEMONSTRATE)?;
+    debian::install(debian::TO_TEST)?;
+    collector::build(&go::install()?)
+}
+
+/// What the demo needs.
+pub(crate) fn to_demonstrate() -> Result<()> {
+    to_build()?;
+    debian::install(debian::TO_DEMONSTRATE)
+}
+
+/// What the build alone needs.
+pub(crate) fn to_build() -> Result<()> {
+    debian::install(debian::TO_BUILD)?;
+    rust::components()?;
+    rust::source()?;
+    rust::bpf_linker()
+}
+
+fn say(what: &str, state: &str) {
+    println!("setup: {what:<14} {state}");
+}
