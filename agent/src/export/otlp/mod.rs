@@ -60,7 +60,7 @@ pub fn span(span: &Span, query: QueryPolicy) -> otlp::Span {
         dropped_attributes_count: 0,
         events: events(span),
         dropped_events_count: 0,
-        links: span.links.iter().map(link).collect(),
+        links: span.link.iter().map(link).collect(),
         dropped_links_count: 0,
         status: facts.failed.then(|| otlp::Status {
             message: status_message(exchange).to_owned(),
@@ -122,7 +122,9 @@ fn link(link: &Link) -> otlp::span::Link {
 /// The times between start and end that a span has no field for.
 fn events(span: &Span) -> Vec<otlp::span::Event> {
     let times = [
-        ("wirespan.request.queued", span.queued_since),
+        ("wirespan.request.queued", span.queued),
+        ("wirespan.server.first_byte", span.served.map(|(read, _)| read)),
+        ("wirespan.server.last_byte", span.served.map(|(_, written)| written)),
         ("wirespan.request.last_byte", Some(span.request_end)),
         ("wirespan.response.first_byte", span.response_start),
     ];
