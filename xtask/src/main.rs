@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod eval;
 mod lint;
 mod run;
 mod setup;
@@ -33,6 +34,8 @@ enum Task {
     Demo(demo::Options),
     /// What tracing costs: nginx under wrk with and without wirespan.
     Bench(bench::Options),
+    /// How right the engine is, in figures.
+    Eval(eval::Options),
 }
 
 fn main() -> Result<()> {
@@ -43,5 +46,6 @@ fn main() -> Result<()> {
         Task::Lint => lint::run(),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Eval(options) => eval::run(&options),
     }
 }

@@ -123,8 +123,14 @@ fn link(link: &Link) -> otlp::span::Link {
 fn events(span: &Span) -> Vec<otlp::span::Event> {
     let times = [
         ("wirespan.request.queued", span.queued),
-        ("wirespan.server.first_byte", span.served.map(|(read, _)| read)),
-        ("wirespan.server.last_byte", span.served.map(|(_, written)| written)),
+        (
+            "wirespan.server.first_byte",
+            span.served.map(|(read, _)| read),
+        ),
+        (
+            "wirespan.server.last_byte",
+            span.served.map(|(_, written)| written),
+        ),
         ("wirespan.request.last_byte", Some(span.request_end)),
         ("wirespan.response.first_byte", span.response_start),
     ];

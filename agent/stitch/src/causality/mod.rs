@@ -3,7 +3,37 @@
 //! In: [`Act`]s, in the order of their times. Out: [`Decision`]s, one for each
 //! outgoing request, when the evidence is in (the response of its cause, or a
 //! fixed lag). What a parent across the wire is, is not decided here.
+//!
+//! ```text
+//! Act → Scene (facts) → evidence (weights) → solve (joint choice) → Decision
+//!                          Model (learnt) ↗        ↘ learn
+//! ```
+//!
+//! Each owner (process) has a scene and a model of its own. A kind of evidence
+//! is one file and one line in [`evidence`].
 
 pub mod act;
+mod call;
+mod confidence;
+mod config;
+mod coroutine;
+mod event_loop;
+mod evidence;
+mod explicit;
+mod histogram;
+mod model;
+mod opener;
+mod owner;
+mod path;
+mod request;
+mod scene;
+mod slab;
+mod solve;
+mod stage;
+mod thread;
+mod token;
 
 pub use act::{Act, Candidate, Decision, ExchangeId, Features};
+pub use config::Config;
+pub use model::{Model, ModelError};
+pub use stage::{Causality, Counters, OwnerKey};

@@ -1,0 +1,94 @@
+//! An outgoing request, whose cause is sought.
+
+use smallvec::SmallVec;
+
+use super::act::ExchangeId;
+use super::path::Step;
+use crate::event::Task;
+use crate::exchange::Moment;
+use crate::span::Method;
+use crate::time::Timestamp;
+
+/// An outgoing request and what speaks for each possible cause.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    /// The exchange.
+    pub(super) id: ExchangeId,
+    /// Callee and route asked, in one.
+    pub(super) label: u64,
+    /// When it was written, and by whom.
+    pub(super) started: Moment,
+    /// When its answer was read.
+    pub(super) answered: Option<Timestamp>,
+    /// Whether the exchange is over.
+    pub(super) ended: bool,
+    /// Requests that may have caused it.
+    pub(super) links: SmallVec<[Link; 4]>,
+    /// What speaks for no cause at all.
+    pub(super) none: Weights,
+    /// The request it is presently given to.
+    pub(super) parent: Option<u32>,
+    /// The call whose answer was the last message read before it, with the
+    /// weight of having the same cause.
+    pub(super) follows: Option<(u32, f32)>,
+    /// Calls that follow this one.
+    pub(super) followers: SmallVec<[u32; 2]>,
+    /// Requests that were open when it started.
+    pub(super) rivals: u32,
+    /// The task that waits for its answer, where a runtime's memory told it.
+    pub(super) caller: Option<Task>,
+    /// Whether the joint choice was made with all of its candidates answered.
+    pub(super) settled: bool,
+    /// Whether its decision was given.
+    pub(super) decided: bool,
+}
+
+/// A request that may have caused a call.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    /// The request.
+    pub(super) request: u32,
+    /// What speaks for it, apart from timing.
+    pub(super) weights: Weights,
+}
+
+/// Log-likelihood ratios by kind of evidence.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weights(pub(super) SmallVec<[(Method, f32); 2]>);
+
+impl Weights {
+    /// Adds evidence of one kind. Of the same kind the stronger counts.
+    pub(super) fn add(&mut self, method: Method, weight: f32) {
+        match self.0.iter_mut().find(|(kind, _)| *kind == method) {
+            Some((_, present)) => *present = present.max(weight),
+            None => self.0.push((method, weight)),
+        }
+    }
+
+    /// All of it together.
+    pub(super) fn total(&self) -> f32 {
+        self.0.iter().map(|(_, weight)| weight).sum()
+    }
+}
+
+impl Call {
+    /// The call as the path of its cause sees it.
+    pub(super) fn step(&self) -> Step {
+        Step {
+            label: self.label,
+            started: self.started.time,
+            ended: self.answered,
+        }
+    }
+
+    /// What speaks for `request`; `None` if it is no candidate.
+    pub(super) fn weight(&self, request: Option<u32>) -> Option<f32> {
+        match request {
+            None => Some(self.none.total()),
+            Some(request) => {
+                let link = self.links.iter().find(|l| l.request == request)?;
+                Some(link.weights.total())
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How sure a choice is: the probability of each candidate, from how much worse
+//! the best joint choice becomes when the call is given to that candidate.
+
+use smallvec::SmallVec;
+
+use super::act::Candidate;
+use super::solve::{Gain, PATH_METHOD, Solver};
+use crate::span::Method;
+
+/// Timing is overconfident: its part is cooled by this factor.
+const COOLING: f32 = 0.6;
+/// Candidates told in a decision.
+const MAX_TOLD: usize = 8;
+
+/// The odds of one candidate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Odds {
+    /// The request; `None` is "no cause".
+    pub(super) request: Option<u32>,
+    /// What choosing it would gain.
+    pub(super) gain: Gain,
+    /// Its probability.
+    pub(super) probability: f32,
+}
+
+/// The odds of every candidate of a call, best first.
+pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
+    let Some(row) = solver.scene.calls.get(call) else {
+        return Vec::new();
+    };
+    let links = row.links.iter().map(|link| Some(link.request));
+    let mut odds: Vec<Odds> = links
+        .chain([None])
+        .filter_map(|request| {
+            let gain = if request == row.parent {
+                Gain::default()
+            } else {
+                solver.best_way(call, request)?.0
+            };
+            Some(Odds {
+                request,
+                gain,
+                probability: 0.0,
+            })
+        })
+        .collect();
+    let score = |odds: &Odds| COOLING * odds.gain.timing + odds.gain.fixed;
+    let best = odds.iter().map(score).fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for entry in &mut odds {
+        entry.probability = (score(entry) - best).exp();
+        sum += entry.probability;
+    }
+    odds.iter_mut().for_each(|entry| entry.probability /= sum);
+    odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    odds
+}
+
+/// What a decision tells of each candidate.
+pub(super) fn candidates(
+    solver: &Solver<'_>,
+    call: u32,
+    odds: &[Odds],
+) -> SmallVec<[Candidate; 4]> {
+    let Some(row) = solver.scene.calls.get(call) else {
+        return SmallVec::new();
+    };
+    let none = odds.iter().find(|o| o.request.is_none()).map(|o| o.gain);
+    let none = none.unwrap_or_default();
+    let mut told = SmallVec::new();
+    for entry in odds.iter().filter(|o| o.request.is_some()).take(MAX_TOLD) {
+        let Some(slot) = entry.request else { continue };
+        let Some(request) = solver.scene.requests.get(slot) else {
+            continue;
+        };
+        let link = row.links.iter().find(|link| link.request == slot);
+        let mut evidence: SmallVec<[(Method, f32); 4]> = link
+            .into_iter()
+            .flat_map(|link| link.weights.0.iter().copied())
+            .collect();
+        if solver.timing {
+            evidence.push((PATH_METHOD, entry.gain.timing - none.timing));
+        }
+        told.push(Candidate {
+            cause: request.id,
+            method: method(&evidence, row.rivals),
+            confidence: entry.probability,
+            evidence,
+        });
+    }
+    told
+}
+
+/// The kind that weighed most.
+fn method(evidence: &[(Method, f32)], rivals: u32) -> Method {
+    let strongest = evidence.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    match strongest {
+        Some((Method::Timing, _)) | None if rivals <= 1 => Method::OnlyOpen,
+        Some((method, _)) => *method,
+        None => Method::Timing,
+    }
+}

@@ -1,0 +1,55 @@
+//! The limits of the causality stage.
+
+use std::time::Duration;
+
+use crate::span::Method;
+
+/// Limits and choices; [`Config::default`] is what `wirespan run` uses.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// A call is decided at the latest this long after it started.
+    pub lag: Duration,
+    /// How long after its response a request may still make calls.
+    pub after_response: Duration,
+    /// From this probability on, a call is decided at its cause's response
+    /// rather than after the lag. 0 to 1.
+    pub sure: f32,
+    /// Processes remembered; the longest silent one is forgotten first.
+    pub max_owners: usize,
+    /// Requests remembered in one process; the least active one goes first.
+    pub max_requests: usize,
+    /// Undecided calls in one process; the oldest is decided first.
+    pub max_pending: usize,
+    /// Requests weighed for one call, the latest active first.
+    pub max_weighed: usize,
+    /// Requests kept as candidates for one call, the likeliest first.
+    pub max_candidates: usize,
+    /// Calls that are decided together.
+    pub max_component: usize,
+    /// Kinds of evidence to do without.
+    pub without: Vec<Method>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lag: Duration::from_secs(3),
+            after_response: Duration::from_millis(500),
+            sure: 0.99,
+            max_owners: 4096,
+            max_requests: 16_384,
+            max_pending: 16_384,
+            max_weighed: 64,
+            max_candidates: 12,
+            max_component: 64,
+            without: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Whether this kind of evidence may be used.
+    pub(super) fn uses(&self, method: Method) -> bool {
+        !self.without.contains(&method)
+    }
+}

@@ -1,0 +1,147 @@
+//! How long a gap lasts, learnt: a histogram over the logarithm of time.
+//!
+//! Four bins an octave from 1 µs to 17 s. A sample is spread over its
+//! neighbours, more widely the fewer there are, so that a handful of samples
+//! already gives a usable density.
+
+/// Bins a factor of two in time.
+const PER_OCTAVE: f32 = 4.0;
+/// log2 of the shortest gap told apart, in ns.
+const SHORTEST: f32 = 10.0;
+/// Bins in all.
+pub(super) const BINS: usize = 96;
+/// Bins to each side that a sample reaches, and its share there: most of it
+/// close by, a little far away.
+const KERNELS: [(isize, f32); 3] = [(2, 0.7), (6, 0.22), (16, 0.08)];
+/// At this weight the histogram is halved: it follows what changes.
+const HALVE_AT: f32 = 4096.0;
+/// Weight of the prior, which is flat over the logarithm of time.
+const PRIOR: f32 = 0.5;
+
+/// A learnt distribution of gaps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Histogram {
+    bins: [f32; BINS],
+    total: f32,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            bins: [0.0; BINS],
+            total: 0.0,
+        }
+    }
+}
+
+impl Histogram {
+    /// Learns a gap (in ns) with a weight of 0 to 1.
+    pub(super) fn add(&mut self, gap: u64, weight: f32) {
+        let centre = position(gap) as isize;
+        for (reach, share) in KERNELS {
+            let norm = weight * share / ((reach + 1) * (reach + 1)) as f32;
+            for offset in -reach..=reach {
+                let bin = (centre + offset).clamp(0, BINS as isize - 1);
+                self.bins[bin as usize] += norm * (reach + 1 - offset.abs()) as f32;
+            }
+        }
+        self.total += weight;
+        if self.total > HALVE_AT {
+            self.bins.iter_mut().for_each(|bin| *bin /= 2.0);
+            self.total /= 2.0;
+        }
+    }
+
+    /// Probability density of a gap, per ns; `resolution` is the clock's, in ns.
+    pub(super) fn density(&self, gap: u64, resolution: u64) -> f32 {
+        let at = (position(gap) - 0.5).clamp(0.0, BINS as f32 - 1.0);
+        let low = at as usize;
+        let high = (low + 1).min(BINS - 1);
+        let part = at - low as f32;
+        let count = self.bins[low] * (1.0 - part) + self.bins[high] * part;
+        let mass = (count + PRIOR / BINS as f32) / (self.total + PRIOR);
+        mass / width(gap, resolution)
+    }
+
+    /// Weight learnt.
+    pub(super) fn total(&self) -> f32 {
+        self.total
+    }
+
+    /// The bins, for saving.
+    pub(super) fn bins(&self) -> &[f32; BINS] {
+        &self.bins
+    }
+
+    /// A histogram from saved bins.
+    pub(super) fn from_bins(bins: [f32; BINS]) -> Self {
+        let total = bins.iter().sum();
+        Self { bins, total }
+    }
+
+    /// The gap in ns below which half of the samples lie.
+    pub(super) fn median(&self) -> u64 {
+        let mut left = self.total / 2.0;
+        for (index, bin) in self.bins.iter().enumerate() {
+            left -= bin;
+            if left <= 0.0 {
+                return (SHORTEST + (index as f32 + 0.5) / PER_OCTAVE).exp2() as u64;
+            }
+        }
+        0
+    }
+}
+
+/// Density of a gap of which nothing has been learnt: flat in log time.
+pub(super) fn prior_density(gap: u64, resolution: u64) -> f32 {
+    1.0 / (BINS as f32 * width(gap, resolution))
+}
+
+fn position(gap: u64) -> f32 {
+    let log = (gap.max(1) as f32).log2();
+    ((log - SHORTEST) * PER_OCTAVE).clamp(0.0, BINS as f32 - 1.0)
+}
+
+/// Width of a gap's bin in ns.
+fn width(gap: u64, resolution: u64) -> f32 {
+    let floor = SHORTEST.exp2();
+    let bin = (gap as f32).max(floor) * std::f32::consts::LN_2 / PER_OCTAVE;
+    bin.max(resolution as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_samples_make_their_neighbourhood_likely() {
+        let mut histogram = Histogram::default();
+        for gap in [90_000, 100_000, 110_000] {
+            histogram.add(gap, 1.0);
+        }
+        let near = histogram.density(105_000, 1);
+        assert!(near > 20.0 * histogram.density(1_000_000, 1));
+        assert!(near > prior_density(105_000, 1));
+        assert!((histogram.total() - 3.0).abs() < 1e-4);
+        let median = histogram.median();
+        assert!((80_000..125_000).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn a_coarse_clock_does_not_make_zero_gaps_dense() {
+        let mut histogram = Histogram::default();
+        histogram.add(0, 1.0);
+        histogram.add(1_000_000, 1.0);
+        let ratio = histogram.density(0, 1_000_000) / histogram.density(1_000_000, 1_000_000);
+        assert!((0.5..3.0).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn weight_is_bounded() {
+        let mut histogram = Histogram::default();
+        (0..10_000).for_each(|_| histogram.add(5_000, 1.0));
+        assert!(histogram.total() <= HALVE_AT);
+        let sum: f32 = histogram.bins().iter().sum();
+        assert!((sum / histogram.total() - 1.0).abs() < 0.01);
+    }
+}

@@ -1,0 +1,481 @@
+//! What is learnt of one process: which thing follows which, after how long,
+//! and how often calls happen that no request causes.
+//!
+//! Bounded: states that were not used for long are forgotten. What is learnt
+//! can be saved and loaded (see [`Model::save`]) and shown.
+
+use std::fmt;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use thiserror::Error;
+
+use super::histogram::{self, BINS, Histogram};
+use super::path::{Move, Next};
+use crate::time::Timestamp;
+
+/// States remembered in one process.
+const MAX_STATES: usize = 4096;
+/// Different things remembered to follow one state.
+const MAX_STEPS: usize = 32;
+/// Labels of which a background rate is remembered.
+const MAX_LABELS: usize = 1024;
+/// At this weight a state's counts are halved: it follows what changes.
+const HALVE_AT: f32 = 4096.0;
+/// Weight of the coarser state's opinion in the finer one.
+const COARSE_WEIGHT: f32 = 2.0;
+/// Weight of the prior in the coarser state.
+const PRIOR_WEIGHT: f32 = 1.0;
+/// Background calls assumed before any was seen, and the time in which.
+const BACKGROUND_PRIOR: (f64, f64) = (0.02, 10e9);
+/// First bytes of a saved model: name and version of the format.
+const MAGIC: &[u8; 8] = b"wscaus\x00\x01";
+
+/// Why a saved model cannot be used.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ModelError {
+    /// It is not a model, or one of another version.
+    #[error("not a causality model of this version")]
+    Version,
+    /// It ends too early or holds impossible values.
+    #[error("the causality model is damaged")]
+    Damaged,
+}
+
+/// What is learnt of one process.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    states: HashMap<u64, State>,
+    background: HashMap<u64, Background>,
+    /// Time in which no request was open, in ns.
+    idle: f64,
+    /// Time in all, in ns.
+    total: f64,
+    /// The largest power of ten (ns) that divides every time seen.
+    resolution: u64,
+    uses: u64,
+    forgotten: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    total: f32,
+    used: u64,
+    steps: SmallVec<[Follows; 3]>,
+}
+
+#[derive(Clone, Debug)]
+struct Follows {
+    next: Next,
+    weight: f32,
+    gaps: Option<Box<Histogram>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Background {
+    idle: f32,
+    busy: f32,
+}
+
+impl Model {
+    /// Log-likelihood of a move: of what happens next, and of the gap (per ns).
+    pub(super) fn score(&self, step: &Move) -> f32 {
+        let (prior, has_gap) = prior(step);
+        let coarse = self.states.get(&step.from.coarse);
+        let fine = self.states.get(&step.from.state);
+        let (mut chance, mut density) = (prior, histogram::prior_density(step.gap, self.tick()));
+        for (state, weight) in [(coarse, PRIOR_WEIGHT), (fine, COARSE_WEIGHT)] {
+            let Some(state) = state else { continue };
+            let follows = state.steps.iter().find(|s| s.next == step.next);
+            let seen = follows.map_or(0.0, |f| f.weight);
+            chance = (seen + weight * chance) / (state.total + weight);
+            if let Some(gaps) = follows.and_then(|f| f.gaps.as_deref()).filter(|_| has_gap) {
+                let learnt = gaps.density(step.gap, self.tick());
+                density = (gaps.total() * learnt + weight * density) / (gaps.total() + weight);
+            }
+        }
+        chance.ln() + if has_gap { density.ln() } else { 0.0 }
+    }
+
+    /// Learns a move with a weight of 0 to 1.
+    pub(super) fn learn(&mut self, step: &Move, weight: f32) {
+        self.uses += 1;
+        for key in [step.from.state, step.from.coarse] {
+            if !self.states.contains_key(&key) {
+                self.make_room();
+            }
+            let state = self.states.entry(key).or_default();
+            state.used = self.uses;
+            state.learn(step, weight);
+        }
+    }
+
+    /// Log of the rate (per ns) of calls of this label that nothing causes.
+    pub(super) fn background(&self, label: u64) -> f32 {
+        let seen = self.background.get(&label).copied().unwrap_or_default();
+        let (count, time) = BACKGROUND_PRIOR;
+        let idle = (f64::from(seen.idle) + count) / (self.idle + time);
+        let total = (f64::from(seen.idle + seen.busy) + count) / (self.total + time);
+        idle.max(total).ln() as f32
+    }
+
+    /// Learns a call without a cause, with a weight of 0 to 1; `idle` while no
+    /// request was open.
+    pub(super) fn learn_background(&mut self, label: u64, weight: f32, idle: bool) {
+        if self.background.len() >= MAX_LABELS && !self.background.contains_key(&label) {
+            self.forgotten += 1;
+            return;
+        }
+        let seen = self.background.entry(label).or_default();
+        *(if idle { &mut seen.idle } else { &mut seen.busy }) += weight;
+    }
+
+    /// Learns how much time went by, and whether no request was open in it.
+    pub(super) fn learn_time(&mut self, from: Timestamp, to: Timestamp, idle: bool) {
+        let span = to.since(from).as_nanos() as f64;
+        self.total += span;
+        if idle {
+            self.idle += span;
+        }
+        if self.resolution == 0 {
+            self.resolution = 1_000_000;
+        }
+        while !to.0.is_multiple_of(self.resolution) {
+            self.resolution /= 10;
+        }
+    }
+
+    /// Weight learnt of a state: how well it is known.
+    pub(super) fn known(&self, state: u64) -> f32 {
+        self.states.get(&state).map_or(0.0, |s| s.total)
+    }
+
+    /// States remembered.
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Whether nothing has been learnt.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.background.is_empty()
+    }
+
+    /// States and labels forgotten because a limit was hit.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    fn tick(&self) -> u64 {
+        self.resolution.max(1)
+    }
+
+    /// Forgets the half of the states that was not used for longest.
+    fn make_room(&mut self) {
+        if self.states.len() < MAX_STATES {
+            return;
+        }
+        let mut used: Vec<u64> = self.states.values().map(|s| s.used).collect();
+        used.sort_unstable();
+        let limit = used[used.len() / 2];
+        self.states.retain(|_, state| state.used > limit);
+        self.forgotten += (used.len() - self.states.len()) as u64;
+    }
+}
+
+impl State {
+    fn learn(&mut self, step: &Move, weight: f32) {
+        let (_, has_gap) = prior(step);
+        self.total += weight;
+        let found = self.steps.iter().position(|s| s.next == step.next);
+        let index = match found {
+            Some(index) => index,
+            None if self.steps.len() >= MAX_STEPS => return,
+            None => {
+                self.steps.push(Follows {
+                    next: step.next,
+                    weight: 0.0,
+                    gaps: has_gap.then(Box::default),
+                });
+                self.steps.len() - 1
+            }
+        };
+        let follows = &mut self.steps[index];
+        follows.weight += weight;
+        if let Some(gaps) = &mut follows.gaps {
+            gaps.add(step.gap, weight);
+        }
+        if self.total > HALVE_AT {
+            self.total /= 2.0;
+            self.steps.iter_mut().for_each(|s| s.weight /= 2.0);
+        }
+    }
+}
+
+/// What is assumed of a move before anything was learnt, and whether its gap
+/// tells something: how long a call takes does not depend on who made it.
+fn prior(step: &Move) -> (f32, bool) {
+    match (step.next, step.from.responded) {
+        (Next::Start(_), false) => (0.2, true),
+        (Next::Start(_), true) => (0.005, true),
+        (Next::End(_), _) => (0.5, false),
+        (Next::Respond, _) => (0.3, true),
+        (Next::Nothing, _) => (0.95, false),
+    }
+}
+
+/// Saving, loading, showing.
+impl Model {
+    /// The learnt model as bytes, for [`Model::load`] after a restart.
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        out.extend(self.idle.to_le_bytes());
+        out.extend(self.total.to_le_bytes());
+        out.extend(self.resolution.to_le_bytes());
+        out.extend((self.states.len() as u32).to_le_bytes());
+        for (key, state) in sorted(&self.states) {
+            out.extend(key.to_le_bytes());
+            out.extend(state.total.to_le_bytes());
+            out.push(state.steps.len() as u8);
+            state.steps.iter().for_each(|step| step.save(&mut out));
+        }
+        out.extend((self.background.len() as u32).to_le_bytes());
+        for (label, seen) in sorted(&self.background) {
+            out.extend(label.to_le_bytes());
+            out.extend(seen.idle.to_le_bytes());
+            out.extend(seen.busy.to_le_bytes());
+        }
+        out
+    }
+
+    /// A model from the bytes of [`Model::save`].
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are of another version, or damaged.
+    pub fn load(bytes: &[u8]) -> Result<Self, ModelError> {
+        let mut input = Input(bytes);
+        if input.take::<8>().ok().as_ref() != Some(MAGIC) {
+            return Err(ModelError::Version);
+        }
+        let mut model = Self {
+            idle: f64::from_le_bytes(input.take()?),
+            total: f64::from_le_bytes(input.take()?),
+            resolution: u64::from_le_bytes(input.take()?),
+            ..Self::default()
+        };
+        for _ in 0..input.count(MAX_STATES)? {
+            let key = input.number()?;
+            let state = State::load(&mut input)?;
+            model.states.insert(key, state);
+        }
+        for _ in 0..input.count(MAX_LABELS)? {
+            let label = input.number()?;
+            let (idle, busy) = (input.weight()?, input.weight()?);
+            model.background.insert(label, Background { idle, busy });
+        }
+        let sound = model.idle.is_finite() && model.total.is_finite() && input.0.is_empty();
+        sound.then_some(model).ok_or(ModelError::Damaged)
+    }
+}
+
+impl fmt::Display for Model {
+    /// One line for each thing that follows a state: how often, after how long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, state) in sorted(&self.states) {
+            for step in &state.steps {
+                let share = 100.0 * step.weight / state.total.max(f32::MIN_POSITIVE);
+                write!(f, "{key:016x} → {}: {share:.1} %", step.next)?;
+                if let Some(gaps) = &step.gaps {
+                    write!(f, " after {} µs", gaps.median() / 1000)?;
+                }
+                writeln!(f, " (of {:.0})", state.total)?;
+            }
+        }
+        for (label, _) in sorted(&self.background) {
+            let rate = self.background(*label).exp() * 1e9;
+            writeln!(f, "no cause → {label:016x}: {rate:.3} /s")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(label) => write!(f, "call {label:016x}"),
+            Self::End(label) => write!(f, "answer {label:016x}"),
+            Self::Respond => f.write_str("response"),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
+impl State {
+    fn load(input: &mut Input<'_>) -> Result<Self, ModelError> {
+        let total = input.weight()?;
+        let [count] = input.take()?;
+        let mut steps = SmallVec::new();
+        for _ in 0..count {
+            steps.push(Follows::load(input)?);
+        }
+        Ok(Self {
+            total,
+            used: 0,
+            steps,
+        })
+    }
+}
+
+impl Follows {
+    fn save(&self, out: &mut Vec<u8>) {
+        let (code, label) = match self.next {
+            Next::Start(label) => (0, label),
+            Next::End(label) => (1, label),
+            Next::Respond => (2, 0),
+            Next::Nothing => (3, 0),
+        };
+        out.push(code | if self.gaps.is_some() { 0x80 } else { 0 });
+        out.extend(label.to_le_bytes());
+        out.extend(self.weight.to_le_bytes());
+        if let Some(gaps) = &self.gaps {
+            gaps.bins()
+                .iter()
+                .for_each(|bin| out.extend(bin.to_le_bytes()));
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, ModelError> {
+        let [code] = input.take()?;
+        let label = input.number()?;
+        let next = match code & 0x7f {
+            0 => Next::Start(label),
+            1 => Next::End(label),
+            2 => Next::Respond,
+            3 => Next::Nothing,
+            _ => return Err(ModelError::Damaged),
+        };
+        let weight = input.weight()?;
+        let gaps = if code & 0x80 == 0 {
+            None
+        } else {
+            let mut bins = [0.0; BINS];
+            for bin in &mut bins {
+                *bin = input.weight()?;
+            }
+            Some(Box::new(Histogram::from_bins(bins)))
+        };
+        Ok(Self { next, weight, gaps })
+    }
+}
+
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], ModelError> {
+        let (head, rest) = self.0.split_first_chunk().ok_or(ModelError::Damaged)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn number(&mut self) -> Result<u64, ModelError> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn weight(&mut self) -> Result<f32, ModelError> {
+        let weight = f32::from_le_bytes(self.take()?);
+        let sound = weight.is_finite() && weight >= 0.0;
+        sound.then_some(weight).ok_or(ModelError::Damaged)
+    }
+
+    fn count(&mut self, limit: usize) -> Result<usize, ModelError> {
+        let count = u32::from_le_bytes(self.take()?) as usize;
+        (count <= limit).then_some(count).ok_or(ModelError::Damaged)
+    }
+}
+
+fn sorted<V>(map: &HashMap<u64, V>) -> Vec<(&u64, &V)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| **key);
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::{Frame, Step, walk};
+    use super::*;
+
+    fn taught() -> Model {
+        let mut model = Model::default();
+        for n in 0..50 {
+            moves(n * 1000, 40_000, |step| model.learn(step, 1.0));
+        }
+        model.learn_background(9, 1.0, true);
+        model.learn_time(Timestamp(0), Timestamp(1_000_000_123), true);
+        model
+    }
+
+    fn moves(start: u64, gap: u64, mut tell: impl FnMut(&Move)) {
+        let frame = Frame {
+            route: 1,
+            started: Timestamp(start),
+            responded: Some(Timestamp(start + 200_000)),
+        };
+        let step = Step {
+            label: 5,
+            started: Timestamp(start + gap),
+            ended: Some(Timestamp(start + 150_000)),
+        };
+        walk(frame, &[step], |step| tell(&step));
+    }
+
+    fn score(model: &Model, gap: u64) -> f32 {
+        let mut sum = 0.0;
+        moves(0, gap, |step| sum += model.score(step));
+        sum
+    }
+
+    #[test]
+    fn what_was_learnt_is_likelier() {
+        let model = taught();
+        assert!(score(&model, 41_000) > score(&model, 5_000) + 2.0);
+        assert!(score(&model, 41_000) > score(&Model::default(), 41_000));
+        assert!(model.background(9) > model.background(8) + 3.0);
+    }
+
+    #[test]
+    fn saving_and_loading_keeps_every_opinion() {
+        let model = taught();
+        let bytes = model.save();
+        let loaded = Model::load(&bytes).unwrap();
+        assert_eq!(loaded.save(), bytes);
+        assert!((score(&loaded, 41_000) - score(&model, 41_000)).abs() < 1e-3);
+        assert!(loaded.to_string().contains("response"));
+    }
+
+    #[test]
+    fn foreign_and_damaged_bytes_are_refused() {
+        let bytes = taught().save();
+        assert_eq!(Model::load(b"other").unwrap_err(), ModelError::Version);
+        for end in 8..bytes.len() {
+            assert!(Model::load(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        let mut longer = bytes;
+        longer.push(0);
+        assert_eq!(Model::load(&longer).unwrap_err(), ModelError::Damaged);
+    }
+
+    #[test]
+    fn states_are_bounded() {
+        let mut model = Model::default();
+        for route in 0..10_000 {
+            let frame = Frame {
+                route,
+                started: Timestamp(0),
+                responded: Some(Timestamp(10)),
+            };
+            walk(frame, &[], |step| model.learn(&step, 1.0));
+        }
+        assert!(model.len() <= MAX_STATES);
+        assert!(model.forgotten() > 0);
+    }
+}

@@ -1,0 +1,23 @@
+//! Evidence: who opened the connection. The first request on a connection is
+//! mostly for the task that opened it, or that created the one which did.
+
+use super::coroutine;
+use super::evidence::{Beginning, Said};
+use super::scene::Scene;
+
+/// Weight of the opener: the connection may have gone to another waiting call.
+const OPENER: f32 = 3.0;
+
+/// At the first call on a connection: its opener's request.
+pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
+    if !call.features.first_on_socket {
+        return;
+    }
+    if let Some(opener) = scene.openers.get(&call.socket) {
+        let first = said.causes.len();
+        coroutine::tasks(scene, *opener, OPENER, said);
+        for (_, _, weight) in &mut said.causes[first..] {
+            *weight = weight.min(OPENER);
+        }
+    }
+}

@@ -1,0 +1,660 @@
+//! One process: takes its acts, keeps its scene, decides its calls in time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::act::{Decision, ExchangeId, Features};
+use super::call::{Call, Link, Weights};
+use super::confidence::{self, Odds};
+use super::config::Config;
+use super::coroutine;
+use super::evidence::{AT_CALL, AT_RESPONSE, Beginning, EXACT, Said};
+use super::model::Model;
+use super::path::{Move, Next, mix, walk};
+use super::scene::{self, Scene};
+use super::solve::Solver;
+use super::stage::Counters;
+use crate::event::{SocketId, Task};
+use crate::exchange::{Moment, Role};
+use crate::span::Method;
+use crate::time::Timestamp;
+
+/// Answered requests that are weighed for a call after the response.
+const MAX_LATE: usize = 8;
+/// Undecided calls that one request may be a candidate for.
+const MAX_SUITORS: usize = 128;
+/// Calls kept with one request; the path looks at fewer.
+const MAX_CALLS: usize = 64;
+/// A path is learnt if every decision about it was right with this probability.
+const LEAST_CERTAINTY: f32 = 0.3;
+
+/// One process.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) scene: Scene,
+    pub(super) model: Model,
+    /// Undecided calls, in the order of their deadlines.
+    due: VecDeque<(Timestamp, u32, ExchangeId)>,
+    /// Answered requests, in the order in which they may be forgotten.
+    leaving: VecDeque<(Timestamp, u32, ExchangeId)>,
+    undecided: usize,
+    now: Timestamp,
+}
+
+/// What an owner's methods need from the stage.
+#[derive(Debug)]
+pub(super) struct Desk<'a> {
+    pub(super) config: &'a Config,
+    pub(super) counters: &'a mut Counters,
+    /// Decisions made.
+    pub(super) decisions: &'a mut VecDeque<Decision>,
+    /// Exchanges forgotten.
+    pub(super) gone: &'a mut Vec<ExchangeId>,
+}
+
+impl Owner {
+    pub(super) fn new(model: Model, now: Timestamp) -> Self {
+        Self {
+            scene: Scene::default(),
+            model,
+            due: VecDeque::new(),
+            leaving: VecDeque::new(),
+            undecided: 0,
+            now,
+        }
+    }
+
+    /// Time went on: decides and forgets what is due.
+    pub(super) fn advance(&mut self, now: Timestamp, desk: &mut Desk<'_>) {
+        if now > self.now {
+            self.model.learn_time(self.now, now, self.scene.open == 0);
+            self.now = now;
+        }
+        while let Some((_, call, id)) = self.due.pop_front_if(|(time, ..)| *time <= now) {
+            if self.is_undecided(call, id) {
+                self.decide_component(call, desk);
+            }
+        }
+        while let Some((_, slot, id)) = self.leaving.pop_front_if(|(time, ..)| *time <= now) {
+            let request = self.scene.requests.get(slot).filter(|r| r.id == id);
+            if request.is_some_and(|request| request.suitors.is_empty()) {
+                self.forget(slot, desk);
+            }
+        }
+    }
+
+    /// Whether the exchange is still in this row.
+    pub(super) fn holds(&self, role: Role, slot: u32, id: ExchangeId) -> bool {
+        match role {
+            Role::Server => self
+                .scene
+                .requests
+                .get(slot)
+                .is_some_and(|row| row.id == id),
+            Role::Client => self.scene.calls.get(slot).is_some_and(|row| row.id == id),
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let due = self.due.front().map(|(time, ..)| *time);
+        let leaving = self.leaving.front().map(|(time, ..)| *time);
+        due.into_iter().chain(leaving).min()
+    }
+
+    /// A request was read.
+    pub(super) fn request_started(
+        &mut self,
+        id: ExchangeId,
+        at: Moment,
+        features: Features,
+        desk: &mut Desk<'_>,
+    ) -> u32 {
+        if self.scene.requests.len() >= desk.config.max_requests {
+            desk.counters.requests_evicted += 1;
+            let answered = self.leaving.iter().map(|(_, slot, _)| *slot).next();
+            if let Some(slot) = answered.or(self.scene.stalest()) {
+                self.evict(slot, desk);
+            }
+        }
+        let slot = self.scene.add_request(scene::request(id, at, features));
+        self.solver(desk.config).refresh(slot);
+        slot
+    }
+
+    /// A call was written.
+    pub(super) fn call_started(
+        &mut self,
+        id: ExchangeId,
+        at: Moment,
+        socket: SocketId,
+        features: &Features,
+        desk: &mut Desk<'_>,
+    ) -> u32 {
+        if self.undecided >= desk.config.max_pending {
+            desk.counters.decided_early += 1;
+            self.decide_oldest(desk);
+        }
+        let mut said = Said::default();
+        for (_, kind) in AT_CALL
+            .iter()
+            .filter(|(method, _)| desk.config.uses(*method))
+        {
+            kind(
+                &self.scene,
+                Beginning {
+                    at,
+                    socket,
+                    features,
+                },
+                &mut said,
+            );
+        }
+        let label = mix(features.callee, features.route);
+        let links = self.weigh(label, at.time, &said, desk);
+        let mut none = Weights::default();
+        for (_, method, weight) in said.causes.iter().filter(|(cause, ..)| cause.is_none()) {
+            none.add(*method, *weight);
+        }
+        let call = Call {
+            id,
+            label,
+            started: at,
+            answered: None,
+            ended: false,
+            links,
+            none,
+            parent: None,
+            follows: said.follows,
+            followers: SmallVec::new(),
+            rivals: self.scene.open,
+            caller: None,
+            settled: false,
+            decided: false,
+        };
+        let slot = self.scene.calls.insert(call);
+        self.scene.calls(at, slot, id);
+        self.undecided += 1;
+        self.enter(slot, id, at.time + desk.config.lag, desk);
+        slot
+    }
+
+    /// A response's first piece was written.
+    pub(super) fn responded(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
+        if !self.scene.respond(slot, at) {
+            return;
+        }
+        let mut said = Vec::new();
+        for (method, kind) in AT_RESPONSE {
+            if desk.config.uses(*method) {
+                kind(&self.scene, slot, at, &mut said);
+                for (call, weight) in said.drain(..) {
+                    self.add_weight(call, slot, *method, weight);
+                }
+            }
+        }
+        if let Some(thread) = self.scene.thread(at.task) {
+            thread.responded = Some(at.time);
+            thread.calls.clear();
+        }
+        self.solver(desk.config).refresh(slot);
+        if let Some(request) = self.scene.requests.get(slot) {
+            let until = at.time + desk.config.after_response;
+            self.leaving.push_back((until, slot, request.id));
+        }
+        self.decide_sure(slot, desk);
+        self.learn_if_settled(slot);
+    }
+
+    /// An incoming exchange is over.
+    pub(super) fn request_ended(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
+        self.responded(slot, at, desk);
+        if let Some(request) = self.scene.requests.get_mut(slot) {
+            request.ended = true;
+        }
+    }
+
+    /// The first piece of a call's answer was read.
+    pub(super) fn answered(&mut self, slot: u32, at: Moment, config: &Config) {
+        if !self.scene.answer(slot, at) {
+            return;
+        }
+        if let Some(parent) = self.scene.calls.get(slot).and_then(|call| call.parent) {
+            self.scene.touch(parent);
+            self.solver(config).refresh(parent);
+        }
+    }
+
+    /// An outgoing exchange is over.
+    pub(super) fn call_ended(&mut self, slot: u32, at: Moment, config: &Config) {
+        self.answered(slot, at, config);
+        if let Some(call) = self.scene.calls.get_mut(slot) {
+            call.ended = true;
+        }
+    }
+
+    /// A runtime's memory told who waits for a call's answer.
+    pub(super) fn caller_is(&mut self, slot: u32, caller: Task, config: &Config) {
+        if !config.uses(Method::Coroutine) {
+            return;
+        }
+        let Some(call) = self.scene.calls.get_mut(slot).filter(|call| !call.decided) else {
+            return;
+        };
+        call.caller = Some(caller);
+        let call = call.clone();
+        let mut said = Said::default();
+        coroutine::at_caller(&self.scene, &call, &mut said);
+        for (cause, method, weight) in said.causes {
+            if let Some(cause) = cause {
+                self.add_weight(slot, cause, method, weight);
+                self.prefer(slot, cause, weight, config);
+            }
+        }
+    }
+
+    /// Decides everything that is left.
+    pub(super) fn finish(&mut self, desk: &mut Desk<'_>) {
+        while let Some((_, call, id)) = self.due.pop_front() {
+            if self.is_undecided(call, id) {
+                self.decide_component(call, desk);
+            }
+        }
+        while let Some((_, slot, id)) = self.leaving.pop_front() {
+            if self.scene.requests.get(slot).is_some_and(|r| r.id == id) {
+                self.forget(slot, desk);
+            }
+        }
+    }
+}
+
+/// Candidates.
+impl Owner {
+    /// The likeliest causes of a call with this label, with the evidence.
+    fn weigh(
+        &self,
+        label: u64,
+        now: Timestamp,
+        said: &Said,
+        desk: &mut Desk<'_>,
+    ) -> SmallVec<[Link; 4]> {
+        let late = self
+            .leaving
+            .iter()
+            .rev()
+            .take(MAX_LATE)
+            .map(|(_, slot, _)| *slot);
+        let open = self
+            .scene
+            .recent()
+            .map(|(slot, _)| slot)
+            .take(desk.config.max_weighed);
+        let named = said.causes.iter().filter_map(|(cause, ..)| *cause);
+        let mut slots: SmallVec<[u32; 32]> = named.chain(open).chain(late).collect();
+        if self.scene.open as usize > desk.config.max_weighed {
+            desk.counters.candidates_skipped += 1;
+        }
+        let mut seen: SmallVec<[u32; 32]> = SmallVec::new();
+        slots.retain(|slot| {
+            !seen.contains(slot) && {
+                seen.push(*slot);
+                true
+            }
+        });
+        let mut links: SmallVec<[(f32, Link); 16]> = SmallVec::new();
+        for slot in slots {
+            let Some(request) = self.scene.requests.get(slot) else {
+                continue;
+            };
+            let full = request.suitors.len() >= MAX_SUITORS;
+            if full || !request.may_cause(now, desk.config.after_response) {
+                continue;
+            }
+            let mut weights = Weights::default();
+            for (_, method, weight) in said.causes.iter().filter(|(c, ..)| *c == Some(slot)) {
+                weights.add(*method, *weight);
+            }
+            let score = weights.total() + self.chance(request.position, label, now, desk.config);
+            links.push((
+                score,
+                Link {
+                    request: slot,
+                    weights,
+                },
+            ));
+        }
+        links.sort_by(|a, b| b.0.total_cmp(&a.0));
+        links.truncate(desk.config.max_candidates);
+        links.into_iter().map(|(_, link)| link).collect()
+    }
+
+    /// Log-likelihood that a request makes this call now.
+    fn chance(
+        &self,
+        from: super::path::Position,
+        label: u64,
+        now: Timestamp,
+        config: &Config,
+    ) -> f32 {
+        if !config.uses(Method::Timing) {
+            return 0.0;
+        }
+        self.model.score(&Move {
+            from,
+            next: Next::Start(label),
+            gap: now.0.saturating_sub(from.since.0),
+        })
+    }
+
+    /// A new call enters the game, with a provisional cause.
+    fn enter(&mut self, slot: u32, id: ExchangeId, deadline: Timestamp, desk: &mut Desk<'_>) {
+        let Some(call) = self.scene.calls.get(slot).cloned() else {
+            return;
+        };
+        for link in &call.links {
+            if let Some(request) = self.scene.requests.get_mut(link.request) {
+                request.suitors.push(slot);
+            }
+        }
+        if let Some(row) = call
+            .follows
+            .and_then(|(other, _)| self.scene.calls.get_mut(other))
+        {
+            row.followers.push(slot);
+        }
+        if call.links.is_empty() {
+            self.decide(slot, desk);
+            return;
+        }
+        let followed = call
+            .follows
+            .and_then(|(other, weight)| Some((self.scene.calls.get(other)?.parent?, weight)));
+        let mut best = (
+            self.solver(desk.config).background(call.label) + call.none.total(),
+            None,
+        );
+        for link in &call.links {
+            let Some(request) = self.scene.requests.get(link.request) else {
+                continue;
+            };
+            let follows = followed.filter(|(cause, _)| *cause == link.request);
+            let score = self.chance(request.position, call.label, call.started.time, desk.config)
+                + link.weights.total()
+                + follows.map_or(0.0, |(_, weight)| weight);
+            if score > best.0 {
+                best = (score, Some(link.request));
+            }
+        }
+        self.solver(desk.config).assign(slot, best.1);
+        if let Some(cause) = best.1 {
+            self.scene.touch(cause);
+        }
+        self.due.push_back((deadline, slot, id));
+    }
+
+    /// More speaks for a candidate than was known at the call.
+    fn add_weight(&mut self, call: u32, request: u32, method: Method, weight: f32) {
+        let Some(row) = self.scene.calls.get_mut(call).filter(|call| !call.decided) else {
+            return;
+        };
+        if let Some(link) = row.links.iter_mut().find(|link| link.request == request) {
+            link.weights.add(method, weight);
+            return;
+        }
+        let mut weights = Weights::default();
+        weights.add(method, weight);
+        if let Some(target) = self.scene.requests.get_mut(request) {
+            if target.started.time <= row.started.time {
+                row.links.push(Link { request, weights });
+                target.suitors.push(call);
+            }
+        }
+    }
+
+    /// Gives a call to a request that exact evidence names.
+    fn prefer(&mut self, call: u32, request: u32, weight: f32, config: &Config) {
+        let linked = self.scene.calls.get(call).is_some_and(|row| {
+            row.parent != Some(request) && row.links.iter().any(|link| link.request == request)
+        });
+        if linked && weight >= EXACT {
+            self.solver(config).assign(call, Some(request));
+        }
+    }
+}
+
+/// Decisions.
+impl Owner {
+    /// Decides a call together with those that compete with it; of these, the
+    /// ones whose candidates are all answered need no second look.
+    fn decide_component(&mut self, call: u32, desk: &mut Desk<'_>) {
+        self.optimise(call, desk);
+        self.decide(call, desk);
+    }
+
+    fn optimise(&mut self, call: u32, desk: &mut Desk<'_>) {
+        let row = self.scene.calls.get(call);
+        if row.is_none_or(|row| row.settled) {
+            return;
+        }
+        let mut solver = self.solver(desk.config);
+        let calls = solver.component(call, desk.config.max_component);
+        solver.refresh_all(&calls);
+        solver.improve(&calls);
+        desk.counters.largest_component = desk.counters.largest_component.max(calls.len() as u64);
+        for slot in calls {
+            let settled = self.is_settled(slot);
+            if let Some(row) = self.scene.calls.get_mut(slot) {
+                row.settled = settled;
+            }
+        }
+    }
+
+    fn is_settled(&self, call: u32) -> bool {
+        self.scene.calls.get(call).is_some_and(|row| {
+            let mut requests = row
+                .links
+                .iter()
+                .filter_map(|l| self.scene.requests.get(l.request));
+            requests.all(|request| !request.open())
+        })
+    }
+
+    /// At a response: decides the calls of this request that are beyond doubt.
+    fn decide_sure(&mut self, request: u32, desk: &mut Desk<'_>) {
+        let Some(calls) = self.scene.requests.get(request).map(|r| r.calls.clone()) else {
+            return;
+        };
+        for call in calls {
+            let undecided = self.scene.calls.get(call).is_some_and(|row| !row.decided);
+            if !undecided {
+                continue;
+            }
+            let solver = self.solver(desk.config);
+            let calls = solver.scene.calls.get(call).map(|row| row.links.len());
+            let mut solver = solver;
+            if calls.is_some_and(|links| links > 1) {
+                solver.refresh_all(&[call]);
+            }
+            let odds = confidence::odds(&solver, call);
+            let best = odds.first().map(|best| (best.request, best.probability));
+            if best.is_some_and(|(r, p)| r == Some(request) && p >= desk.config.sure) {
+                self.settle(call, &odds, desk);
+            }
+        }
+    }
+
+    fn decide_oldest(&mut self, desk: &mut Desk<'_>) {
+        while let Some((_, call, id)) = self.due.pop_front() {
+            if self.is_undecided(call, id) {
+                self.decide_component(call, desk);
+                return;
+            }
+        }
+    }
+
+    fn decide(&mut self, call: u32, desk: &mut Desk<'_>) {
+        let mut solver = self.solver(desk.config);
+        solver.refresh_all(&[call]);
+        let odds = confidence::odds(&solver, call);
+        self.settle(call, &odds, desk);
+    }
+
+    /// Gives the decision on a call, once and for all.
+    fn settle(&mut self, slot: u32, odds: &[Odds], desk: &mut Desk<'_>) {
+        let best = odds.first().and_then(|best| best.request);
+        let mut solver = self.solver(desk.config);
+        let candidates = confidence::candidates(&solver, slot, odds);
+        if solver
+            .scene
+            .calls
+            .get(slot)
+            .is_some_and(|row| row.parent != best)
+        {
+            if let Some((_, change)) = solver.best_way(slot, best) {
+                solver.apply(&change);
+            }
+        }
+        let Some(row) = self.scene.calls.get_mut(slot) else {
+            return;
+        };
+        row.decided = true;
+        self.undecided -= 1;
+        desk.counters.decisions += 1;
+        desk.decisions.push_back(Decision {
+            call: row.id,
+            candidates,
+        });
+        let (label, idle) = (row.label, row.rivals == 0);
+        for entry in odds {
+            let Some(request) = entry.request else {
+                self.model.learn_background(label, entry.probability, idle);
+                continue;
+            };
+            self.release(request, slot, entry, best, desk.config.after_response);
+        }
+        if best.is_none() {
+            self.drop_call(slot, desk);
+        }
+        for request in odds.iter().filter_map(|entry| entry.request) {
+            self.learn_if_settled(request);
+        }
+    }
+
+    /// A decided call no longer binds one of its candidates.
+    fn release(
+        &mut self,
+        request: u32,
+        call: u32,
+        odds: &Odds,
+        best: Option<u32>,
+        after_response: Duration,
+    ) {
+        let Some(row) = self.scene.requests.get_mut(request) else {
+            return;
+        };
+        row.suitors.retain(|suitor| *suitor != call);
+        row.certainty *= if best == Some(request) {
+            odds.probability
+        } else {
+            1.0 - odds.probability
+        };
+        let overdue = row
+            .responded
+            .is_some_and(|at| at.time + after_response <= self.now);
+        if row.suitors.is_empty() && overdue {
+            self.leaving.push_front((self.now, request, row.id));
+        }
+    }
+
+    fn is_undecided(&self, call: u32, id: ExchangeId) -> bool {
+        let row = self.scene.calls.get(call);
+        row.is_some_and(|row| row.id == id && !row.decided)
+    }
+}
+
+/// Learning and forgetting.
+impl Owner {
+    /// Learns the path of an answered request once all about it is decided.
+    fn learn_if_settled(&mut self, slot: u32) {
+        let Some(request) = self.scene.requests.get_mut(slot) else {
+            return;
+        };
+        if request.learnt || request.responded.is_none() || !request.suitors.is_empty() {
+            return;
+        }
+        request.learnt = true;
+        self.learn(slot, false);
+    }
+
+    /// Learns the part of a path before or after the response.
+    fn learn(&mut self, slot: u32, late: bool) {
+        let Some(request) = self.scene.requests.get(slot) else {
+            return;
+        };
+        let weight = request.certainty;
+        if weight < LEAST_CERTAINTY {
+            return;
+        }
+        let rows = request
+            .calls
+            .iter()
+            .filter_map(|call| self.scene.calls.get(*call));
+        let steps: SmallVec<[_; 8]> = rows.map(Call::step).collect();
+        let model = &mut self.model;
+        walk(request.frame(), &steps, |step| {
+            if step.from.responded == late {
+                model.learn(&step, weight);
+            }
+        });
+    }
+
+    /// Learns what a request did after its response, and forgets it.
+    fn forget(&mut self, slot: u32, desk: &mut Desk<'_>) {
+        self.learn_if_settled(slot);
+        self.learn(slot, true);
+        let Some(request) = self.scene.remove_request(slot) else {
+            return;
+        };
+        desk.gone.push(request.id);
+        for call in request.calls {
+            self.drop_call(call, desk);
+        }
+    }
+
+    /// Forgets a request before its time.
+    fn evict(&mut self, slot: u32, desk: &mut Desk<'_>) {
+        let suitors = self.scene.requests.get(slot).map(|r| r.suitors.clone());
+        for call in suitors.into_iter().flatten() {
+            self.decide(call, desk);
+        }
+        self.forget(slot, desk);
+    }
+
+    fn drop_call(&mut self, slot: u32, desk: &mut Desk<'_>) {
+        let Some(call) = self.scene.calls.remove(slot) else {
+            return;
+        };
+        desk.gone.push(call.id);
+        for follower in call.followers {
+            if let Some(row) = self.scene.calls.get_mut(follower) {
+                row.follows = row.follows.filter(|(other, _)| *other != slot);
+            }
+        }
+        let followed = call
+            .follows
+            .and_then(|(other, _)| self.scene.calls.get_mut(other));
+        if let Some(row) = followed {
+            row.followers.retain(|other| *other != slot);
+        }
+    }
+
+    fn solver(&mut self, config: &Config) -> Solver<'_> {
+        Solver {
+            scene: &mut self.scene,
+            model: &self.model,
+            timing: config.uses(Method::Timing),
+        }
+    }
+}

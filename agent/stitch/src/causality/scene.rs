@@ -1,0 +1,356 @@
+//! The facts of one process: its requests, its calls, its threads, and who can
+//! be found by what. Facts only; what they are worth is the evidence's matter.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::act::{ExchangeId, Features};
+use super::call::Call;
+use super::request::Request;
+use super::slab::Slab;
+use crate::event::{SocketId, Task};
+use crate::exchange::Moment;
+use crate::span::TraceId;
+use crate::time::Timestamp;
+
+/// Requests remembered under one trace id, request id or token: the latest.
+const MAX_SHARED: usize = 16;
+/// Threads and sockets remembered in one process.
+const MAX_FACTS: usize = 65_536;
+
+/// The facts of one process.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    pub(super) requests: Slab<Request>,
+    pub(super) calls: Slab<Call>,
+    /// Threads by id.
+    pub(super) threads: HashMap<u32, Thread>,
+    /// Requests by the trace that their headers name.
+    pub(super) traces: Index<TraceId>,
+    /// Requests by the request ids that they carry.
+    pub(super) request_ids: Index<u64>,
+    /// Requests by distinctive tokens.
+    pub(super) tokens: Index<u64>,
+    /// Requests by the runtime task that reads them.
+    pub(super) coroutines: Index<u64>,
+    /// Who opened a connection.
+    pub(super) openers: HashMap<SocketId, Task>,
+    /// Requests whose response was not written yet.
+    pub(super) open: u32,
+    /// How the process treats its threads.
+    pub(super) habits: Habits,
+    newest: Option<u32>,
+    oldest: Option<u32>,
+}
+
+/// What a thread did.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Thread {
+    /// The last message it read.
+    pub(super) last_read: Option<(Timestamp, Read)>,
+    /// Open requests that it read.
+    pub(super) open: u32,
+    /// When it last wrote a response.
+    pub(super) responded: Option<Timestamp>,
+    /// The call it made last, while nothing else was done since.
+    pub(super) waits_for: Option<ExchangeId>,
+    /// Calls it made while no request was open.
+    pub(super) idle_calls: u32,
+    /// Calls it made and has not been told a cause of yet.
+    pub(super) calls: SmallVec<[(u32, ExchangeId); 4]>,
+}
+
+/// A message that a thread read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// A request.
+    Request(u32, ExchangeId),
+    /// The answer to a call.
+    Answer(u32, ExchangeId),
+}
+
+/// How a process treats its threads, as counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    /// Requests read.
+    pub(super) served: f32,
+    /// Requests read by a thread that had another one open.
+    pub(super) overlapped: f32,
+    /// Calls whose answer was the next thing their thread dealt with.
+    pub(super) blocked: f32,
+    /// Calls whose thread did something else before the answer, or whose
+    /// answer another thread read.
+    pub(super) unblocked: f32,
+}
+
+/// Numbers of requests by a key that several may share.
+#[derive(Debug)]
+pub(super) struct Index<K>(HashMap<K, SmallVec<[u32; 2]>>);
+
+impl<K> Default for Index<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: std::hash::Hash + Eq> Index<K> {
+    /// Requests under a key, the earliest first.
+    pub(super) fn under(&self, key: &K) -> &[u32] {
+        self.0.get(key).map_or(&[], |slots| slots.as_slice())
+    }
+
+    fn insert(&mut self, key: K, slot: u32) {
+        let slots = self.0.entry(key).or_default();
+        if slots.len() >= MAX_SHARED {
+            slots.remove(0);
+        }
+        slots.push(slot);
+    }
+
+    fn remove(&mut self, key: &K, slot: u32) {
+        if let Some(slots) = self.0.get_mut(key) {
+            slots.retain(|other| *other != slot);
+            if slots.is_empty() {
+                self.0.remove(key);
+            }
+        }
+    }
+}
+
+/// Requests.
+impl Scene {
+    /// A request was read.
+    pub(super) fn add_request(&mut self, request: Request) -> u32 {
+        self.open += 1;
+        let (id, at) = (request.id, request.started);
+        let (trace_id, coroutine) = (request.trace_id, at.task.coroutine);
+        let (request_ids, tokens) = (request.request_ids.clone(), request.tokens.clone());
+        let slot = self.requests.insert(request);
+        self.link_newest(slot);
+        if let Some(trace_id) = trace_id {
+            self.traces.insert(trace_id, slot);
+        }
+        request_ids
+            .iter()
+            .for_each(|id| self.request_ids.insert(*id, slot));
+        tokens
+            .iter()
+            .for_each(|token| self.tokens.insert(*token, slot));
+        if coroutine != 0 {
+            self.coroutines.insert(coroutine, slot);
+        }
+        self.habits.served += 1.0;
+        let overlaps = self.thread(at.task).is_some_and(|thread| {
+            thread.open += 1;
+            thread.open > 1
+        });
+        if overlaps {
+            self.habits.overlapped += 1.0;
+        }
+        self.did_something(at.task, None);
+        self.read(at, Read::Request(slot, id));
+        slot
+    }
+
+    /// A request's response was written. `false` if that was known already.
+    pub(super) fn respond(&mut self, slot: u32, at: Moment) -> bool {
+        let Some(request) = self
+            .requests
+            .get_mut(slot)
+            .filter(|r| r.responded.is_none())
+        else {
+            return false;
+        };
+        request.responded = Some(at);
+        let reader = request.started.task;
+        self.open -= 1;
+        if let Some(thread) = self.thread(reader) {
+            thread.open = thread.open.saturating_sub(1);
+        }
+        self.did_something(at.task, None);
+        self.unlink(slot);
+        true
+    }
+
+    /// Forgets a request.
+    pub(super) fn remove_request(&mut self, slot: u32) -> Option<Request> {
+        let now = self.requests.get(slot)?.started;
+        self.respond(slot, now);
+        let request = self.requests.remove(slot)?;
+        if let Some(trace_id) = &request.trace_id {
+            self.traces.remove(trace_id, slot);
+        }
+        request
+            .request_ids
+            .iter()
+            .for_each(|id| self.request_ids.remove(id, slot));
+        request
+            .tokens
+            .iter()
+            .for_each(|token| self.tokens.remove(token, slot));
+        self.coroutines
+            .remove(&request.started.task.coroutine, slot);
+        Some(request)
+    }
+
+    /// Open requests, the latest active first.
+    pub(super) fn recent(&self) -> impl Iterator<Item = (u32, &Request)> {
+        let mut next = self.newest;
+        std::iter::from_fn(move || {
+            let slot = next?;
+            let request = self.requests.get(slot)?;
+            next = request.older;
+            Some((slot, request))
+        })
+    }
+
+    /// The open request that was not active for longest.
+    pub(super) fn stalest(&self) -> Option<u32> {
+        self.oldest
+    }
+
+    /// A request was active: if open, it comes first in [`Scene::recent`].
+    pub(super) fn touch(&mut self, slot: u32) {
+        if self
+            .requests
+            .get(slot)
+            .is_some_and(|r| r.responded.is_none())
+        {
+            self.unlink(slot);
+            self.link_newest(slot);
+        }
+    }
+
+    fn link_newest(&mut self, slot: u32) {
+        let older = self.newest.replace(slot);
+        if let Some(request) = self.requests.get_mut(slot) {
+            (request.newer, request.older) = (None, older);
+        }
+        match older.and_then(|older| self.requests.get_mut(older)) {
+            Some(older) => older.newer = Some(slot),
+            None => self.oldest = Some(slot),
+        }
+    }
+
+    fn unlink(&mut self, slot: u32) {
+        let Some(request) = self.requests.get(slot) else {
+            return;
+        };
+        let (newer, older) = (request.newer, request.older);
+        match newer.and_then(|newer| self.requests.get_mut(newer)) {
+            Some(request) => request.older = older,
+            None => self.newest = older,
+        }
+        match older.and_then(|older| self.requests.get_mut(older)) {
+            Some(request) => request.newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+}
+
+/// Threads.
+impl Scene {
+    /// What is known of the thread; `None` if its id is unknown.
+    pub(super) fn thread(&mut self, task: Task) -> Option<&mut Thread> {
+        if task.tid == 0 {
+            return None;
+        }
+        if self.threads.len() >= MAX_FACTS && !self.threads.contains_key(&task.tid) {
+            self.threads.clear();
+        }
+        Some(self.threads.entry(task.tid).or_default())
+    }
+
+    /// The thread read a message.
+    pub(super) fn read(&mut self, at: Moment, what: Read) {
+        if let Some(thread) = self.thread(at.task) {
+            thread.last_read = Some((at.time, what));
+        }
+    }
+
+    /// The thread made a call.
+    pub(super) fn calls(&mut self, at: Moment, slot: u32, id: ExchangeId) {
+        self.did_something(at.task, Some(id));
+        let idle = self.open == 0;
+        if let Some(thread) = self.thread(at.task) {
+            thread.idle_calls += u32::from(idle);
+            if thread.calls.len() >= MAX_SHARED {
+                thread.calls.remove(0);
+            }
+            thread.calls.push((slot, id));
+        }
+    }
+
+    /// The answer to a call was read.
+    pub(super) fn answer(&mut self, slot: u32, at: Moment) -> bool {
+        let Some(call) = self.calls.get_mut(slot).filter(|c| c.answered.is_none()) else {
+            return false;
+        };
+        call.answered = Some(at.time);
+        let (id, caller) = (call.id, call.started.task);
+        let waited = self
+            .thread(caller)
+            .is_some_and(|t| t.waits_for.take() == Some(id));
+        if caller.tid != 0 && at.task.tid != 0 {
+            if waited && caller.tid == at.task.tid {
+                self.habits.blocked += 1.0;
+            } else {
+                self.habits.unblocked += 1.0;
+            }
+        }
+        self.read(at, Read::Answer(slot, id));
+        true
+    }
+
+    /// The thread did something else than to read the answer it waits for.
+    fn did_something(&mut self, task: Task, waits_for: Option<ExchangeId>) {
+        if let Some(thread) = self.thread(task) {
+            thread.waits_for = waits_for;
+        }
+    }
+
+    /// A task opened a connection.
+    pub(super) fn opened(&mut self, socket: SocketId, task: Task) {
+        if self.openers.len() >= MAX_FACTS {
+            self.openers.clear();
+        }
+        self.openers.insert(socket, task);
+    }
+
+    /// What the last message read by this thread belongs to, and when.
+    pub(super) fn last_read(&self, task: Task) -> Option<(Timestamp, Read)> {
+        let (time, read) = self.threads.get(&task.tid)?.last_read?;
+        let present = match read {
+            Read::Request(slot, id) => self.requests.get(slot)?.id == id,
+            Read::Answer(slot, id) => self.calls.get(slot)?.id == id,
+        };
+        present.then_some((time, read))
+    }
+}
+
+/// The indexes a request enters.
+pub(super) fn request(id: ExchangeId, at: Moment, features: Features) -> Request {
+    let frame = super::path::Frame {
+        route: features.route,
+        started: at.time,
+        responded: None,
+    };
+    Request {
+        id,
+        route: features.route,
+        started: at,
+        responded: None,
+        ended: false,
+        trace_id: features.trace_id,
+        request_ids: features.request_ids,
+        tokens: features.tokens,
+        calls: SmallVec::new(),
+        suitors: SmallVec::new(),
+        likelihood: 0.0,
+        position: super::path::walk(frame, &[], |_| ()),
+        certainty: 1.0,
+        learnt: false,
+        newer: None,
+        older: None,
+    }
+}

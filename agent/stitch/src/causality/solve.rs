@@ -1,0 +1,335 @@
+//! The joint choice: which calls belong to which requests, over all undecided
+//! calls that compete for the same requests.
+//!
+//! The score of a choice is the log-likelihood of every request's path with its
+//! calls, plus the background rate of calls without cause, plus what evidence
+//! says of each call. It is climbed by moves that change one or two requests:
+//! give one call to another request, swap two calls of one kind, swap all that
+//! two requests did from some moment on.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::model::Model;
+use super::path::{Position, Step, walk};
+use super::scene::Scene;
+use crate::span::Method;
+
+/// Times that all calls of a component are tried again.
+const MAX_SWEEPS: usize = 4;
+/// A gain below this is none: keeps the climb from going round.
+const LEAST_GAIN: f32 = 1e-3;
+/// Log-likelihood of "no cause" where timing may not be used.
+const NONE_WITHOUT_TIMING: f32 = -3.0;
+
+/// Calls and the requests they are to be given to.
+pub(super) type Change = SmallVec<[(u32, Option<u32>); 8]>;
+
+/// How much better a changed choice is, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Gain {
+    /// By timing.
+    pub(super) timing: f32,
+    /// By all other evidence.
+    pub(super) fixed: f32,
+}
+
+impl Gain {
+    /// Both together.
+    pub(super) fn total(self) -> f32 {
+        self.timing + self.fixed
+    }
+}
+
+/// The present choice, its score and the ways to change it.
+#[derive(Debug)]
+pub(super) struct Solver<'a> {
+    pub(super) scene: &'a mut Scene,
+    pub(super) model: &'a Model,
+    pub(super) timing: bool,
+}
+
+impl Solver<'_> {
+    /// Undecided calls that compete with `call`, itself among them, in the
+    /// order of their starts; at most `limit`.
+    pub(super) fn component(&self, call: u32, limit: usize) -> Vec<u32> {
+        let mut found = vec![call];
+        let mut next = 0;
+        while next < found.len() && found.len() < limit {
+            let links = self.scene.calls.get(found[next]).map(|call| &call.links);
+            next += 1;
+            let requests = links.into_iter().flatten().map(|link| link.request);
+            for request in requests.filter_map(|slot| self.scene.requests.get(slot)) {
+                for suitor in &request.suitors {
+                    if found.len() < limit && !found.contains(suitor) {
+                        found.push(*suitor);
+                    }
+                }
+            }
+        }
+        found.sort_unstable_by_key(|call| self.order(*call));
+        found
+    }
+
+    /// Brings the cached likelihoods of every candidate of `calls` up to date.
+    pub(super) fn refresh_all(&mut self, calls: &[u32]) {
+        let mut requests = Vec::new();
+        for call in calls.iter().filter_map(|call| self.scene.calls.get(*call)) {
+            requests.extend(call.links.iter().map(|link| link.request));
+        }
+        requests.sort_unstable();
+        requests.dedup();
+        requests
+            .into_iter()
+            .for_each(|request| self.refresh(request));
+    }
+
+    /// Brings the cached likelihood and position of a request up to date.
+    pub(super) fn refresh(&mut self, request: u32) {
+        let Some(calls) = self.scene.requests.get(request).map(|r| r.calls.clone()) else {
+            return;
+        };
+        let Some((likelihood, position)) = self.likelihood(request, &calls) else {
+            return;
+        };
+        if let Some(request) = self.scene.requests.get_mut(request) {
+            (request.likelihood, request.position) = (likelihood, position);
+        }
+    }
+
+    /// Climbs from the present choice by moves of these calls.
+    pub(super) fn improve(&mut self, calls: &[u32]) {
+        for _ in 0..MAX_SWEEPS {
+            let mut better = false;
+            for call in calls {
+                let best = self.best_move(*call);
+                if let Some((gain, change)) = best.filter(|(g, _)| g.total() > LEAST_GAIN) {
+                    debug_assert!(gain.total().is_finite());
+                    self.apply(&change);
+                    better = true;
+                }
+            }
+            if !better {
+                break;
+            }
+        }
+    }
+
+    /// The best way to give `call` to `to`, and its gain.
+    pub(super) fn best_way(&self, call: u32, to: Option<u32>) -> Option<(Gain, Change)> {
+        let mut best: Option<(Gain, Change)> = None;
+        for change in self.ways(call, to) {
+            let Some(gain) = self.gain(&change) else {
+                continue;
+            };
+            if best.as_ref().is_none_or(|(g, _)| gain.total() > g.total()) {
+                best = Some((gain, change));
+            }
+        }
+        best
+    }
+
+    /// Gives calls to other requests.
+    pub(super) fn apply(&mut self, change: &Change) {
+        for (call, to) in change {
+            self.assign(*call, *to);
+        }
+        for (_, to) in change {
+            to.iter().for_each(|request| self.refresh(*request));
+        }
+    }
+
+    /// Gives one call to a request.
+    pub(super) fn assign(&mut self, slot: u32, to: Option<u32>) {
+        let Some(call) = self.scene.calls.get_mut(slot) else {
+            return;
+        };
+        let from = std::mem::replace(&mut call.parent, to);
+        if let Some(request) = from.and_then(|from| self.scene.requests.get_mut(from)) {
+            request.calls.retain(|other| *other != slot);
+            from.into_iter().for_each(|from| self.refresh(from));
+        }
+        let Some(to) = to else { return };
+        let calls = self.scene.requests.get(to).map(|r| &r.calls);
+        let after = self.order(slot);
+        let at = calls.map_or(0, |calls| calls.partition_point(|c| self.order(*c) < after));
+        if let Some(request) = self.scene.requests.get_mut(to) {
+            request.calls.insert(at, slot);
+        }
+        self.refresh(to);
+    }
+
+    fn best_move(&self, call: u32) -> Option<(Gain, Change)> {
+        let row = self.scene.calls.get(call).filter(|call| !call.decided)?;
+        let targets = row
+            .links
+            .iter()
+            .map(|link| Some(link.request))
+            .chain([None]);
+        let mut best: Option<(Gain, Change)> = None;
+        for to in targets.filter(|to| *to != row.parent) {
+            let Some(way) = self.best_way(call, to) else {
+                continue;
+            };
+            if best
+                .as_ref()
+                .is_none_or(|(gain, _)| way.0.total() > gain.total())
+            {
+                best = Some(way);
+            }
+        }
+        best
+    }
+
+    /// Changes that give `call` to `to`.
+    fn ways(&self, call: u32, to: Option<u32>) -> SmallVec<[Change; 4]> {
+        let mut ways: SmallVec<[Change; 4]> = smallvec![smallvec![(call, to)]];
+        let Some(row) = self.scene.calls.get(call) else {
+            return ways;
+        };
+        let Some(target) = to else { return ways };
+        let from = row.parent;
+        let partner = self.partner(call, target);
+        if let Some(partner) = partner {
+            ways.push(smallvec![(call, to), (partner, from)]);
+        }
+        if let Some(source) = from {
+            for since in [partner, Some(call)].into_iter().flatten() {
+                let mut change = self.tail(source, call, to);
+                change.extend(self.tail(target, since, from));
+                if change.len() > 1 && !ways.contains(&change) {
+                    ways.push(change);
+                }
+            }
+        }
+        ways
+    }
+
+    /// The undecided call of the same kind in `request`, closest in time.
+    fn partner(&self, call: u32, request: u32) -> Option<u32> {
+        let row = self.scene.calls.get(call)?;
+        let others = self.scene.requests.get(request)?.calls.iter();
+        others
+            .filter_map(|slot| Some((*slot, self.scene.calls.get(*slot)?)))
+            .filter(|(_, other)| other.label == row.label && !other.decided)
+            .min_by_key(|(_, other)| other.started.time.0.abs_diff(row.started.time.0))
+            .map(|(slot, _)| slot)
+    }
+
+    /// Undecided calls of `request` from `since` on, moved to `to`.
+    fn tail(&self, request: u32, since: u32, to: Option<u32>) -> Change {
+        let from = self.order(since);
+        let calls = self.scene.requests.get(request).map(|r| r.calls.as_slice());
+        calls
+            .unwrap_or_default()
+            .iter()
+            .filter(|slot| self.order(**slot) >= from)
+            .filter(|slot| self.scene.calls.get(**slot).is_some_and(|c| !c.decided))
+            .map(|slot| (*slot, to))
+            .collect()
+    }
+
+    /// What a change gains; `None` if a call may not go where it is sent.
+    fn gain(&self, change: &Change) -> Option<Gain> {
+        let mut gain = Gain::default();
+        let mut requests = SmallVec::<[u32; 4]>::new();
+        for (slot, to) in change {
+            let call = self.scene.calls.get(*slot)?;
+            gain.fixed += call.weight(*to)? - call.weight(call.parent).unwrap_or_default();
+            if to.is_none() {
+                gain.timing += self.background(call.label);
+            }
+            if call.parent.is_none() {
+                gain.timing -= self.background(call.label);
+            }
+            for request in call.parent.into_iter().chain(*to) {
+                if !requests.contains(&request) {
+                    requests.push(request);
+                }
+            }
+        }
+        gain.fixed += self.pairs(change);
+        for request in requests {
+            gain.timing += self.path_gain(request, change)?;
+        }
+        Some(gain)
+    }
+
+    /// What a change gains in the path of one request.
+    fn path_gain(&self, request: u32, change: &Change) -> Option<f32> {
+        let row = self.scene.requests.get(request)?;
+        let moved = |slot: &u32| change.iter().any(|(call, _)| call == slot);
+        let mut calls: SmallVec<[u32; 8]> = row
+            .calls
+            .iter()
+            .copied()
+            .filter(|slot| !moved(slot))
+            .collect();
+        let arriving = change.iter().filter(|(_, to)| *to == Some(request));
+        calls.extend(arriving.map(|(call, _)| *call));
+        calls.sort_unstable_by_key(|slot| self.order(*slot));
+        let (likelihood, _) = self.likelihood(request, &calls)?;
+        Some(likelihood - row.likelihood)
+    }
+
+    /// What a change gains by calls that have the cause of the one they follow.
+    fn pairs(&self, change: &Change) -> f32 {
+        let place = |slot: u32| match change.iter().find(|(call, _)| *call == slot) {
+            Some((_, to)) => *to,
+            None => self.scene.calls.get(slot).and_then(|call| call.parent),
+        };
+        let parent = |slot: u32| self.scene.calls.get(slot).and_then(|call| call.parent);
+        let mut gain = 0.0;
+        let mut weigh = |one: u32, other: u32, weight: f32| {
+            let together = place(one).is_some() && place(one) == place(other);
+            let before = parent(one).is_some() && parent(one) == parent(other);
+            gain += weight * (f32::from(u8::from(together)) - f32::from(u8::from(before)));
+        };
+        for (slot, _) in change {
+            let Some(call) = self.scene.calls.get(*slot) else {
+                continue;
+            };
+            if let Some((followed, weight)) = call.follows {
+                weigh(*slot, followed, weight);
+            }
+            for follower in &call.followers {
+                let inside = change.iter().any(|(call, _)| call == follower);
+                let row = self.scene.calls.get(*follower).filter(|_| !inside);
+                if let Some((_, weight)) = row.and_then(|row| row.follows) {
+                    weigh(*follower, *slot, weight);
+                }
+            }
+        }
+        gain
+    }
+
+    /// Log-likelihood of a request's path with these calls, and where it ends.
+    fn likelihood(&self, request: u32, calls: &[u32]) -> Option<(f32, Position)> {
+        let frame = self.scene.requests.get(request)?.frame();
+        let rows = calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
+        let steps: SmallVec<[Step; 8]> = rows.map(super::call::Call::step).collect();
+        let mut sum = 0.0;
+        let position = walk(frame, &steps, |step| {
+            if self.timing {
+                sum += self.model.score(&step);
+            }
+        });
+        Some((sum, position))
+    }
+
+    /// Log-likelihood that a call of this kind has no cause.
+    pub(super) fn background(&self, label: u64) -> f32 {
+        if self.timing {
+            self.model.background(label)
+        } else {
+            NONE_WITHOUT_TIMING
+        }
+    }
+
+    fn order(&self, call: u32) -> (u64, u64) {
+        let row = self.scene.calls.get(call);
+        row.map_or((0, 0), |call| (call.started.time.0, call.id.0))
+    }
+}
+
+/// The kind of evidence that a joint score by path counts as.
+pub(super) const PATH_METHOD: Method = Method::Timing;

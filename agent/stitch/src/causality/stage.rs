@@ -1,0 +1,317 @@
+//! The stage itself: routes acts to their owners, hands decisions out.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use hashbrown::HashMap;
+
+use super::act::{Act, Decision, ExchangeId, Features};
+use super::config::Config;
+use super::model::Model;
+use super::owner::{Desk, Owner};
+use super::slab::Slab;
+use crate::event::{SocketId, Task};
+use crate::exchange::{Moment, Role};
+use crate::time::Timestamp;
+
+/// Decides which incoming request caused each outgoing one.
+#[derive(Debug)]
+pub struct Causality {
+    config: Config,
+    owners: Slab<Entry>,
+    by_key: HashMap<OwnerKey, u32>,
+    exchanges: HashMap<ExchangeId, Place>,
+    /// Owners by the time at which they have something to do.
+    timers: BTreeSet<(Timestamp, u32)>,
+    /// Owners by the time of their last act.
+    silent: BTreeSet<(Timestamp, u32)>,
+    /// Models loaded for owners not met yet.
+    models: HashMap<OwnerKey, Model>,
+    decisions: VecDeque<Decision>,
+    counters: Counters,
+    gone: Vec<ExchangeId>,
+}
+
+/// What happened so far; monotone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Decisions given.
+    pub decisions: u64,
+    /// Acts of exchanges that are unknown or forgotten.
+    pub acts_unknown: u64,
+    /// Processes forgotten because of `max_owners`.
+    pub owners_evicted: u64,
+    /// Requests forgotten because of `max_requests`.
+    pub requests_evicted: u64,
+    /// Calls decided before their time because of `max_pending`.
+    pub decided_early: u64,
+    /// Calls for which not all open requests were weighed (`max_weighed`).
+    pub candidates_skipped: u64,
+    /// The most calls that were decided together.
+    pub largest_component: u64,
+}
+
+/// Process id and [`Features::owner`].
+pub type OwnerKey = (u32, u64);
+
+#[derive(Debug)]
+struct Entry {
+    key: OwnerKey,
+    owner: Owner,
+    timer: Option<Timestamp>,
+    last: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    owner: u32,
+    role: Role,
+    slot: u32,
+}
+
+impl Causality {
+    /// A stage that has learnt nothing yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            owners: Slab::default(),
+            by_key: HashMap::new(),
+            exchanges: HashMap::new(),
+            timers: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            models: HashMap::new(),
+            decisions: VecDeque::new(),
+            counters: Counters::default(),
+            gone: Vec::new(),
+        }
+    }
+
+    /// Takes an act. Acts come in the order of their times.
+    pub fn observe(&mut self, act: Act) {
+        match act {
+            Act::Started {
+                exchange,
+                role,
+                socket,
+                at,
+                features,
+            } => self.started(exchange, role, socket, at, features),
+            Act::Answering { exchange, at } => self.on_exchange(exchange, at, false),
+            Act::Ended { exchange, at } => self.on_exchange(exchange, at, true),
+            Act::Connected { socket, at } => {
+                if let Some(owner) = self.of_task(at.task) {
+                    self.work(owner, at.time, |owner, _| {
+                        owner.scene.opened(socket, at.task)
+                    });
+                }
+            }
+            Act::CallerIs { exchange, caller } => self.caller_is(exchange, caller),
+            Act::Woke(_) => {}
+            Act::Exited { pid, time } => self.exited(pid, time),
+        }
+    }
+
+    /// Time went on: decides what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some(&(time, owner)) = self.timers.first().filter(|(time, _)| *time <= now) {
+            self.work(owner, time.max(self.last(owner)), |_, _| ());
+        }
+    }
+
+    /// When [`Causality::handle_timeout`] has something to do next.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(time, _)| *time)
+    }
+
+    /// The next decision, if one was made.
+    pub fn poll_decision(&mut self) -> Option<Decision> {
+        self.decisions.pop_front()
+    }
+
+    /// The input ended: decides everything that is left.
+    pub fn finish(&mut self) {
+        let mut owners: Vec<_> = self
+            .by_key
+            .iter()
+            .map(|(key, owner)| (*key, *owner))
+            .collect();
+        owners.sort_unstable();
+        for (_, owner) in owners {
+            self.work(owner, self.last(owner), |owner, desk| owner.finish(desk));
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What was learnt of an owner; `None` if it is not known.
+    pub fn model(&self, key: OwnerKey) -> Option<&Model> {
+        let slot = *self.by_key.get(&key)?;
+        self.owners.get(slot).map(|entry| &entry.owner.model)
+    }
+
+    /// Owners with what was learnt of them, in order.
+    pub fn models(&self) -> Vec<(OwnerKey, &Model)> {
+        let entries = self.by_key.iter();
+        let mut models: Vec<_> = entries
+            .filter_map(|(key, slot)| Some((*key, &self.owners.get(*slot)?.owner.model)))
+            .collect();
+        models.sort_unstable_by_key(|(key, _)| *key);
+        models
+    }
+
+    /// Gives an owner a model to begin with.
+    pub fn set_model(&mut self, key: OwnerKey, model: Model) {
+        match self
+            .by_key
+            .get(&key)
+            .and_then(|slot| self.owners.get_mut(*slot))
+        {
+            Some(entry) => entry.owner.model = model,
+            None => {
+                self.models.insert(key, model);
+            }
+        }
+    }
+}
+
+impl Causality {
+    fn started(
+        &mut self,
+        exchange: ExchangeId,
+        role: Role,
+        socket: SocketId,
+        at: Moment,
+        features: Features,
+    ) {
+        let owner = self.owner((features.pid, features.owner), at.time);
+        let slot = self.work(owner, at.time, |owner, desk| match role {
+            Role::Server => owner.request_started(exchange, at, features, desk),
+            Role::Client => owner.call_started(exchange, at, socket, &features, desk),
+        });
+        // A call without candidates is decided and forgotten at once.
+        let present = slot.filter(|slot| {
+            let entry = self.owners.get(owner);
+            entry.is_some_and(|entry| entry.owner.holds(role, *slot, exchange))
+        });
+        if let Some(slot) = present {
+            self.exchanges.insert(exchange, Place { owner, role, slot });
+        }
+    }
+
+    fn on_exchange(&mut self, exchange: ExchangeId, at: Moment, ended: bool) {
+        let Some(&Place { owner, role, slot }) = self.exchanges.get(&exchange) else {
+            self.counters.acts_unknown += 1;
+            return;
+        };
+        self.work(owner, at.time, |owner, desk| {
+            // Time going on may have forgotten it.
+            if !owner.holds(role, slot, exchange) {
+                return;
+            }
+            match (role, ended) {
+                (Role::Server, false) => owner.responded(slot, at, desk),
+                (Role::Server, true) => owner.request_ended(slot, at, desk),
+                (Role::Client, false) => owner.answered(slot, at, desk.config),
+                (Role::Client, true) => owner.call_ended(slot, at, desk.config),
+            }
+        });
+    }
+
+    fn caller_is(&mut self, exchange: ExchangeId, caller: Task) {
+        let Some(&Place { owner, slot, .. }) = self.exchanges.get(&exchange) else {
+            self.counters.acts_unknown += 1;
+            return;
+        };
+        self.work(owner, self.last(owner), |owner, desk| {
+            owner.caller_is(slot, caller, desk.config);
+        });
+    }
+
+    fn exited(&mut self, pid: u32, time: Timestamp) {
+        let keys = self.by_key.keys().filter(|(owner, _)| *owner == pid);
+        let mut keys: Vec<_> = keys.copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            if let Some(owner) = self.by_key.get(&key) {
+                self.remove_owner(*owner, time);
+            }
+        }
+    }
+
+    /// Does work for an owner at a time, and what comes with it.
+    fn work<T>(
+        &mut self,
+        slot: u32,
+        now: Timestamp,
+        work: impl FnOnce(&mut Owner, &mut Desk<'_>) -> T,
+    ) -> Option<T> {
+        let entry = self.owners.get_mut(slot)?;
+        let mut desk = Desk {
+            config: &self.config,
+            counters: &mut self.counters,
+            decisions: &mut self.decisions,
+            gone: &mut self.gone,
+        };
+        entry.owner.advance(now, &mut desk);
+        let done = work(&mut entry.owner, &mut desk);
+        for id in self.gone.drain(..) {
+            self.exchanges.remove(&id);
+        }
+        let timer = entry.owner.deadline().map(|time| time.max(now));
+        if timer != entry.timer {
+            if let Some(old) = entry.timer {
+                self.timers.remove(&(old, slot));
+            }
+            self.timers.extend(timer.map(|time| (time, slot)));
+            entry.timer = timer;
+        }
+        self.silent.remove(&(entry.last, slot));
+        self.silent.insert((now, slot));
+        entry.last = now;
+        Some(done)
+    }
+
+    fn owner(&mut self, key: OwnerKey, now: Timestamp) -> u32 {
+        if let Some(slot) = self.by_key.get(&key) {
+            return *slot;
+        }
+        if self.owners.len() >= self.config.max_owners {
+            if let Some(&(_, slot)) = self.silent.first() {
+                self.counters.owners_evicted += 1;
+                self.remove_owner(slot, now);
+            }
+        }
+        let model = self.models.remove(&key).unwrap_or_default();
+        let slot = self.owners.insert(Entry {
+            key,
+            owner: Owner::new(model, now),
+            timer: None,
+            last: now,
+        });
+        self.by_key.insert(key, slot);
+        slot
+    }
+
+    fn remove_owner(&mut self, slot: u32, now: Timestamp) {
+        self.work(slot, now, |owner, desk| owner.finish(desk));
+        let Some(entry) = self.owners.remove(slot) else {
+            return;
+        };
+        self.by_key.remove(&entry.key);
+        self.timers.retain(|(_, owner)| *owner != slot);
+        self.silent.retain(|(_, owner)| *owner != slot);
+        self.exchanges.retain(|_, place| place.owner != slot);
+    }
+
+    fn of_task(&self, task: Task) -> Option<u32> {
+        self.by_key.get(&(task.pid, 0)).copied()
+    }
+
+    fn last(&self, owner: u32) -> Timestamp {
+        self.owners
+            .get(owner)
+            .map_or(Timestamp(0), |entry| entry.last)
+    }
+}

@@ -1,0 +1,64 @@
+//! Evidence: blocking threads. A thread that works on one request at a time
+//! makes that request's calls; the thread that writes the response made the
+//! calls before it. Worth nothing where threads serve many at once: how often
+//! they were seen to is in [`Habits`](super::scene::Habits).
+
+use super::evidence::{Beginning, EXACT, Said};
+use super::scene::{Habits, Scene};
+use crate::exchange::Moment;
+use crate::span::Method;
+
+/// At the call: the one open request that this thread read.
+pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
+    let tid = call.at.task.tid;
+    let Some(thread) = scene.threads.get(&tid).filter(|thread| thread.open == 1) else {
+        return;
+    };
+    let mut own = scene
+        .recent()
+        .take(MAX_LOOK)
+        .filter(|(_, request)| request.open() && request.started.task.tid == tid);
+    let Some((slot, _)) = own.next() else { return };
+    let weight = one_at_a_time(scene.habits);
+    said.causes.push((Some(slot), Method::Thread, weight));
+    if thread.idle_calls > 0 {
+        said.causes.push((None, Method::Thread, weight));
+    }
+}
+
+/// Requests looked through for the one that a thread read.
+const MAX_LOOK: usize = 256;
+
+/// At the response: the calls that its writer made since it last answered.
+pub(super) fn at_response(scene: &Scene, slot: u32, at: Moment, said: &mut Vec<(u32, f32)>) {
+    let Some(request) = scene.requests.get(slot) else {
+        return;
+    };
+    let Some(thread) = scene.threads.get(&at.task.tid).filter(|_| at.task.tid != 0) else {
+        return;
+    };
+    let weight = one_at_a_time(scene.habits).min(blocking(scene.habits));
+    let since = thread.responded.max(Some(request.started.time));
+    for (call_slot, id) in &thread.calls {
+        let Some(call) = scene.calls.get(*call_slot).filter(|call| call.id == *id) else {
+            continue;
+        };
+        if !call.decided && Some(call.started.time) >= since {
+            said.push((*call_slot, weight));
+        }
+    }
+}
+
+/// Weight of "a thread has one request open at a time".
+fn one_at_a_time(habits: Habits) -> f32 {
+    odds(habits.served - habits.overlapped, habits.overlapped)
+}
+
+/// Weight of "a thread waits for the answer to its call".
+fn blocking(habits: Habits) -> f32 {
+    odds(habits.blocked, habits.unblocked)
+}
+
+fn odds(yes: f32, no: f32) -> f32 {
+    ((yes + 1.0) / (no + 0.02)).ln().clamp(0.0, EXACT)
+}

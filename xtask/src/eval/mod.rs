@@ -1,0 +1,33 @@
+//! `cargo xtask eval`: how right the engine is, in figures.
+
+mod baseline;
+mod causality;
+mod feed;
+mod recorded;
+#[cfg(test)]
+mod sample;
+mod score;
+mod table;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// What to evaluate.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Parents found in recorded spans, against the recorded truth.
+    Causality(causality::Options),
+}
+
+/// Runs an evaluation and prints its table.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    match &options.what {
+        What::Causality(options) => causality::run(options),
+    }
+}

@@ -1,0 +1,1 @@
+//! A small sample of the project's own making.
