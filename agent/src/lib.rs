@@ -1,7 +1,9 @@
 //! What the `wirespan` binary is made of: the parts that own its threads,
 //! sockets, files and clocks. The engine itself is `wirespan-stitch`.
 
+pub mod doctor;
 pub mod export;
+pub mod probe;
 pub mod recording;
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Sources are the kernel's socket tracepoints, a recording of them, and packet
 //! captures. An event tells facts only; nothing in it has been interpreted.
 
+pub mod decode;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -1,0 +1,104 @@
+//! Who makes the system call, and where its user buffer is.
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_task_pt_regs};
+use wirespan_ebpf::config::{CALLS_MAX, FORM_BUFFER, FORM_MESSAGE, FORM_NONE, FORM_VECTOR};
+
+use crate::fields::{Structure, config, load};
+
+/// `PF_KTHREAD | PF_IO_WORKER` (`include/linux/sched.h`): threads whose saved
+/// registers are not those of a system call.
+const NOT_IN_CALL: u32 = 0x0020_0000 | 0x0000_0010;
+/// -ENOSYS: what x86_64 keeps in the register of the result until there is one.
+const ENOSYS: u64 = (-38_i64) as u64;
+
+/// Where the bytes of a call are, in user memory.
+#[derive(Clone, Copy)]
+pub(crate) enum Buffer {
+    /// Nowhere that can be reached.
+    Unreachable,
+    /// Not in memory.
+    Fault,
+    /// At this address.
+    At(u64),
+    /// In the pieces that this array of `iovec` names.
+    Vector { address: u64, count: u64 },
+}
+
+/// `struct iovec`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Piece {
+    pub(crate) address: u64,
+    pub(crate) length: u64,
+}
+
+/// The buffer of the system call that is under way, whose first `wanted` bytes
+/// are of interest.
+///
+/// io_uring runs socket calls in its own workers, and in any thread as that
+/// returns from any system call: there the registers tell of something else.
+#[inline(always)]
+pub(crate) fn buffer(wanted: u32) -> Buffer {
+    let Some(task) = Structure::current_task() else {
+        return Buffer::Unreachable;
+    };
+    if load!(task, task_flags: u32) & NOT_IN_CALL != 0 {
+        return Buffer::Unreachable;
+    }
+    // Helper since Linux 5.15.
+    let registers = unsafe { bpf_task_pt_regs(task.pointer().cast()) } as *const _;
+    let Some(registers) = Structure::new(registers) else {
+        return Buffer::Unreachable;
+    };
+    let number = load!(registers, call_number: u32) as usize;
+    if number >= CALLS_MAX || !in_call(registers) {
+        return Buffer::Unreachable;
+    }
+    let address = load!(registers, call_buffer: u64);
+    match config!(call_forms[number]) {
+        FORM_NONE => Buffer::Unreachable,
+        FORM_BUFFER => Buffer::At(address),
+        FORM_VECTOR => vector(address, load!(registers, call_count: u64), wanted),
+        FORM_MESSAGE => message(address, wanted),
+        _ => Buffer::Unreachable,
+    }
+}
+
+#[inline(always)]
+fn in_call(registers: Structure) -> bool {
+    let value = load!(registers, in_call: u64);
+    if config!(in_call_enosys) != 0 {
+        value == ENOSYS
+    } else {
+        value == load!(registers, in_call_like: u64)
+    }
+}
+
+/// `struct user_msghdr`: `msg_iov` and `msg_iovlen` follow a pointer and an `int`.
+#[inline(always)]
+fn message(address: u64, wanted: u32) -> Buffer {
+    match read_pair(address.wrapping_add(16)) {
+        Some(Piece { address, length }) => vector(address, length, wanted),
+        None => Buffer::Fault,
+    }
+}
+
+/// A vector whose first piece holds all that is wanted is a plain buffer.
+#[inline(always)]
+fn vector(address: u64, count: u64, wanted: u32) -> Buffer {
+    match read_pair(address) {
+        Some(first) if first.length >= u64::from(wanted) => Buffer::At(first.address),
+        Some(_) => Buffer::Vector { address, count },
+        None => Buffer::Fault,
+    }
+}
+
+/// Two words of user memory.
+#[inline(always)]
+pub(crate) fn read_pair(address: u64) -> Option<Piece> {
+    let mut pair = Piece { address: 0, length: 0 };
+    let size = size_of::<Piece>() as u32;
+    let result =
+        unsafe { bpf_probe_read_user((&raw mut pair).cast(), size, address as *const _) };
+    if result == 0 { Some(pair) } else { None }
+}

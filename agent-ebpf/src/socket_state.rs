@@ -1,0 +1,130 @@
+//! `inet_sock_set_state` and `tcp_destroy_sock`: a connection opens, stops
+//! sending, breaks, and ends.
+//!
+//! ```c
+//! TP_PROTO(const struct sock *sk, const int oldstate, const int newstate)  /* sock.h, 4.16 */
+//! TP_PROTO(struct sock *sk)                                                /* tcp.h, 4.15 */
+//! ```
+//!
+//! The state of `sk` is still the old one. `CLOSE` is not the end: a process may
+//! read what had arrived before. `tcp_destroy_sock` is: by then no process holds
+//! the socket.
+
+use aya_ebpf::helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use wirespan_ebpf::record::{self, Closed, IPV4, IPV6, OPENER_LOCAL, OPENER_PEER, Transfer};
+
+use crate::admission::{self, Admission};
+use crate::fields::{Structure, load};
+use crate::socket::Socket;
+use crate::{ring, stream};
+
+// include/net/tcp_states.h
+const ESTABLISHED: i32 = 1;
+const SYN_SENT: i32 = 2;
+const SYN_RECV: i32 = 3;
+const FIN_WAIT1: i32 = 4;
+const CLOSE: i32 = 7;
+const CLOSE_WAIT: i32 = 8;
+const LAST_ACK: i32 = 9;
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub(crate) fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
+    let (old, new): (i32, i32) = (context.arg(1), context.arg(2));
+    let Some(sk) = Structure::new(context.arg(0)) else {
+        return 0;
+    };
+    let family = load!(sk, family: u16);
+    if family != u16::from(IPV4) && family != u16::from(IPV6) {
+        return 0;
+    }
+    let Some(tcp) = sk.tcp() else { return 0 };
+    match new {
+        SYN_SENT => connecting(sk),
+        ESTABLISHED if old == SYN_SENT || old == SYN_RECV => established(sk, tcp, family, old),
+        FIN_WAIT1 | LAST_ACK | CLOSE => finishing(sk, tcp, old, new),
+        _ => {}
+    }
+    0
+}
+
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+pub(crate) fn tcp_destroy_sock(context: BtfTracePointContext) -> i32 {
+    let Some(sk) = Structure::new(context.arg(0)) else {
+        return 0;
+    };
+    let Some(socket) = Socket::known(sk) else {
+        return 0;
+    };
+    let Some(tcp) = sk.tcp() else { return 0 };
+    if socket.told == 0 {
+        return 0;
+    }
+    let reset = if socket.reset != 0 { record::RESET } else { 0 };
+    let totals = if socket.sent_known != 0 { record::TOTALS } else { 0 };
+    if let Some(record) = ring::reserve::<Closed>(0) {
+        let closed = Closed {
+            kind: record::CLOSED,
+            flags: reset | totals,
+            reserved: [0; 6],
+            time: unsafe { bpf_ktime_get_ns() },
+            cookie: socket.cookie,
+            sent: socket.sent,
+            received: socket.arrived(sk, tcp),
+        };
+        unsafe { record.write(closed) };
+        ring::submit(record);
+    }
+    0
+}
+
+/// The caller of `connect` is still the current task, here and not later.
+#[inline(always)]
+fn connecting(sk: Structure) {
+    if let Some(socket) = Socket::remembered(sk) {
+        let caller = unsafe { bpf_get_current_pid_tgid() };
+        socket.connect_pid = (caller >> 32) as u32;
+        socket.connect_tid = caller as u32;
+    }
+}
+
+/// The socket is locked, so the bases are read in peace.
+#[inline(always)]
+fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
+    let Some(socket) = Socket::remembered(sk) else { return };
+    socket.settle(sk, tcp);
+    if old == SYN_RECV {
+        socket.opener = OPENER_PEER;
+        return;
+    }
+    socket.opener = OPENER_LOCAL;
+    let admission = admission::process(socket.connect_pid);
+    if socket.traced == 0 || admission == Admission::Denied {
+        return;
+    }
+    socket.told = 1;
+    if let Some(record) = ring::reserve::<Transfer>(0) {
+        let mut opened = stream::describe(sk, family, socket);
+        opened.kind = record::OPENED;
+        opened.pid = socket.connect_pid;
+        opened.tid = socket.connect_tid;
+        opened.flags = if admission == Admission::Undecided { record::UNDECIDED } else { 0 };
+        unsafe { record.write(opened) };
+        ring::submit(record);
+    }
+}
+
+/// Nothing is sent after a FIN, and it is not yet part of `write_seq` here.
+#[inline(always)]
+fn finishing(sk: Structure, tcp: Structure, old: i32, new: i32) {
+    let Some(socket) = Socket::known(sk) else { return };
+    if socket.settled != 0 && socket.sent_known == 0 {
+        socket.sent = socket.written(tcp);
+        socket.sent_known = 1;
+    }
+    let abrupt = old == ESTABLISHED || old == CLOSE_WAIT || old == SYN_RECV;
+    if new == CLOSE && (abrupt || load!(sk, error: i32) != 0) {
+        socket.reset = 1;
+    }
+}

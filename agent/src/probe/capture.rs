@@ -1,0 +1,267 @@
+//! The running capture: records from the kernel in order, verdicts back to it.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use aya::Ebpf;
+use aya::maps::{HashMap, Map, MapData, RingBuf};
+use bytes::{Bytes, BytesMut};
+use wirespan_ebpf::verdict::{self, SLOTS};
+use wirespan_ebpf::{loss, record};
+use wirespan_stitch::event::decode::{Decoded, decode, significant_length};
+use wirespan_stitch::event::{Direction, Event, Lost, LostReason};
+use wirespan_stitch::verdict::Verdict;
+
+use super::executables::Executables;
+use super::load::{self, chain, take_map};
+use super::mapped::Mapped;
+use super::statistics::{self, ProgramStatistics};
+use super::{Config, LoadError, clock, kernel, now};
+
+/// At most so many records are taken at once …
+const BATCH_RECORDS: usize = 8_192;
+/// … and no more once their bytes are so many.
+const BATCH_BYTES: usize = 1 << 20;
+/// How often the ring is looked at while traffic flows. Verdicts are the
+/// fresher the shorter it is.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// How long after the last traffic it still is.
+const LINGER: Duration = Duration::from_millis(50);
+/// How often the clocks are compared.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The kernel side, loaded and attached. Dropping it detaches everything.
+#[derive(Debug)]
+pub struct Capture {
+    ebpf: Ebpf,
+    ring: Ring,
+    verdicts: Mapped,
+    dozing: Mapped,
+    losses: Mapped,
+    executables: Option<Executables>,
+    reported: Losses,
+    clock_due: Option<Instant>,
+    traffic: Option<Instant>,
+    batch: BytesMut,
+    ends: Vec<usize>,
+}
+
+/// What the capture could not tell, since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Records that found the ring buffer full.
+    pub ring_full: u64,
+    /// Bytes of traffic that those would have told of.
+    pub bytes: u64,
+    /// Sockets and processes that could not be remembered.
+    pub map_full: u64,
+    /// Records that user space could not read.
+    pub unreadable: u64,
+}
+
+struct Ring(RingBuf<MapData>);
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Ring").field(&self.0.as_raw_fd()).finish()
+    }
+}
+
+impl Capture {
+    /// Loads and attaches the kernel side; from here on it sees everything that
+    /// `config` asks for.
+    pub fn load(config: &Config) -> Result<Self, LoadError> {
+        let mut ebpf = load::load(config)?;
+        let setup = |error: &dyn std::error::Error| LoadError::Setup(chain(error));
+        let processors = kernel::possible_processors()?;
+        let ring = take_map(&mut ebpf, "RECORDS")?;
+        let ring = RingBuf::try_from(ring).map_err(|error| setup(&error))?;
+        let executables = if config.filter.by_executable() {
+            let Map::HashMap(table) = take_map(&mut ebpf, "PROCESSES")? else {
+                return Err(LoadError::Setup("PROCESSES is not a hash map".to_owned()));
+            };
+            let fd = statistics::raw(&table);
+            let table = HashMap::try_from(Map::HashMap(table)).map_err(|error| setup(&error))?;
+            Some(Executables::new(config.filter.clone(), table, fd))
+        } else {
+            None
+        };
+        Ok(Self {
+            ring: Ring(ring),
+            verdicts: map_array(&ebpf, "VERDICTS", SLOTS as usize * 2)?,
+            dozing: map_array(&ebpf, "DOZING", 1)?,
+            losses: map_array(&ebpf, "LOSSES", (processors * loss::COUNT) as usize)?,
+            ebpf,
+            executables,
+            reported: Losses::default(),
+            clock_due: None,
+            traffic: None,
+            batch: BytesMut::new(),
+            ends: Vec::new(),
+        })
+    }
+
+    /// Hands what the kernel has told so far, up to one batch, to `sink`; says
+    /// how many records there were. Call it again at once if that was not 0.
+    ///
+    /// The first call begins with an [`Event::Clock`]; more follow from time to
+    /// time. [`Event::Lost`] comes after the records among which they are missing.
+    pub fn drain(&mut self, mut sink: impl FnMut(Decoded)) -> usize {
+        let started = Instant::now();
+        if self.clock_due.is_none_or(|due| due <= started) {
+            self.clock_due = Some(started + CLOCK_INTERVAL);
+            sink(Decoded::Event(clock()));
+        }
+        let taken = self.take_batch(started);
+        let batch = std::mem::take(&mut self.batch).freeze();
+        let mut start = 0;
+        for &end in &self.ends {
+            let record: Bytes = batch.slice(start..end);
+            start = end;
+            match decode(&record) {
+                Ok(decoded) => sink(decoded),
+                Err(error) => {
+                    log::debug!("{error}");
+                    self.reported.unreadable += 1;
+                    sink(lost(LostReason::Unreadable, 1));
+                }
+            }
+        }
+        self.report_losses(&mut sink);
+        taken
+    }
+
+    /// Waits until there may be something to drain, or for `timeout`.
+    ///
+    /// While traffic flows this is a short sleep, for a wake-up per record would
+    /// cost the traced programs more than everything else. Only when nothing
+    /// has come for a while the kernel is asked to wake us.
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        if self.traffic.is_some_and(|last| last.elapsed() < LINGER) {
+            std::thread::sleep(POLL_INTERVAL.min(timeout));
+            return Ok(());
+        }
+        let dozing = self.dozing.words();
+        for flag in dozing {
+            flag.store(1, Ordering::SeqCst);
+        }
+        // A record whose writer did not see the flag yet is complete by then.
+        std::thread::sleep(POLL_INTERVAL.min(timeout));
+        let result = kernel::wait_readable(self.ring.0.as_raw_fd(), timeout);
+        for flag in dozing {
+            flag.store(0, Ordering::SeqCst);
+        }
+        result
+    }
+
+    /// Tells the kernel side what is not wanted; takes effect at once.
+    pub fn apply(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Ignore(socket) => {
+                self.skip(socket.0, record::SEND, verdict::IGNORE);
+                self.skip(socket.0, record::RECEIVE, verdict::IGNORE);
+            }
+            Verdict::SkipTo { socket, direction, offset } => {
+                let direction = match direction {
+                    Direction::Send => record::SEND,
+                    Direction::Receive => record::RECEIVE,
+                };
+                self.skip(socket.0, direction, offset);
+            }
+        }
+    }
+
+    /// What could not be told so far.
+    pub fn losses(&self) -> Losses {
+        let sum = |reason: u32| {
+            let counters = self.losses.words().iter().skip(reason as usize);
+            counters.step_by(loss::COUNT as usize).map(|count| count.load(Ordering::Relaxed)).sum()
+        };
+        Losses {
+            ring_full: sum(loss::RING_FULL),
+            bytes: sum(loss::BYTES),
+            map_full: sum(loss::MAP_FULL),
+            unreadable: self.reported.unreadable,
+        }
+    }
+
+    /// How often each program ran, and for how long. The kernel counts only
+    /// while the returned guard of [`Capture::count_runs`] is held.
+    pub fn statistics(&self) -> io::Result<Vec<ProgramStatistics>> {
+        statistics::programs(&self.ebpf)
+    }
+
+    /// Makes the kernel count runs of BPF programs, all on this host, until the
+    /// guard is dropped. Costs about 60 ns a run.
+    pub fn count_runs(&self) -> io::Result<OwnedFd> {
+        let kind = aya::sys::Stats::RunTime;
+        aya::sys::enable_stats(kind).map_err(|error| error.io_error)
+    }
+
+    /// Bytes of kernel memory that the maps take.
+    pub fn map_bytes(&self) -> io::Result<u64> {
+        let kept = self.ebpf.maps().map(|(_, map)| map);
+        let mut total = statistics::memory(self.ring.0.as_raw_fd())?;
+        for map in kept {
+            total += statistics::map_memory(map)?;
+        }
+        if let Some(executables) = &self.executables {
+            total += statistics::memory(executables.table_fd())?;
+        }
+        Ok(total)
+    }
+
+    fn take_batch(&mut self, now: Instant) -> usize {
+        self.ends.clear();
+        let mut taken = 0;
+        while taken < BATCH_RECORDS && self.batch.len() < BATCH_BYTES {
+            let Some(item) = self.ring.0.next() else { break };
+            taken += 1;
+            if self.executables.as_mut().is_some_and(|executables| !executables.admits(&item)) {
+                continue;
+            }
+            if matches!(item.first(), Some(&(record::DATA | record::OPENED | record::CLOSED))) {
+                self.traffic = Some(now);
+            }
+            let length = significant_length(&item);
+            self.batch.extend_from_slice(item.get(..length).unwrap_or(&item));
+            self.ends.push(self.batch.len());
+        }
+        taken
+    }
+
+    fn report_losses(&mut self, sink: &mut impl FnMut(Decoded)) {
+        let losses = self.losses();
+        for (reason, count) in [
+            (LostReason::RingFull, losses.ring_full - self.reported.ring_full),
+            (LostReason::MapFull, losses.map_full - self.reported.map_full),
+        ] {
+            if count != 0 {
+                sink(lost(reason, count));
+            }
+        }
+        self.reported = losses;
+    }
+
+    fn skip(&self, cookie: u64, direction: u8, offset: u64) {
+        let slot = verdict::index(cookie, direction) as usize * 2;
+        if let Some([first, second]) = self.verdicts.words().get(slot..slot + 2) {
+            first.store(offset, Ordering::Relaxed);
+            second.store(verdict::check(cookie, offset), Ordering::Relaxed);
+        }
+    }
+}
+
+fn lost(reason: LostReason, count: u64) -> Decoded {
+    Decoded::Event(Event::Lost(Lost { time: now(), count, reason }))
+}
+
+fn map_array(ebpf: &Ebpf, name: &str, words: usize) -> Result<Mapped, LoadError> {
+    let Some(Map::Array(data)) = ebpf.map(name) else {
+        return Err(LoadError::Setup(format!("there is no array {name}")));
+    };
+    let fd = std::os::fd::AsFd::as_fd(data.fd());
+    Mapped::new(fd, words).map_err(|source| LoadError::Io { what: "cannot map an array", source })
+}
