@@ -2,6 +2,7 @@
 //! sockets, files and clocks. The engine itself is `wirespan-stitch`.
 
 pub mod export;
+pub mod process;
 pub mod recording;
 
 #[cfg(test)]
