@@ -111,7 +111,10 @@ fn of_python(arguments: &[&str], cwd: &Path) -> Option<String> {
     if let Some(name) = of_program(runner, rest, cwd) {
         return Some(name);
     }
-    Some(if arguments[at] == "-m" {
+    Some(if program == "http.server" {
+        // Python's own, known by its whole name.
+        program.to_owned()
+    } else if arguments[at] == "-m" {
         module_name(program).to_owned()
     } else {
         script_name(program, cwd)
@@ -202,7 +205,6 @@ fn module_name(module: &str) -> &str {
         }
         module = package;
     }
-    // `http.server` and the like are known by their whole name.
     module.trim_end_matches(".py")
 }
 
