@@ -4,6 +4,7 @@
 pub mod doctor;
 pub mod export;
 pub mod probe;
+pub mod process;
 pub mod recording;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use wirespan_stitch::event::Process;
+use wirespan_stitch::event::{Connection, Process};
 use wirespan_stitch::exchange::{
     Anomalies, CaptureMarks, Exchange, Field, Fields, Message, Outcome, Request, Response, Role,
     Version,
@@ -39,7 +39,7 @@ pub(crate) fn process(pid: u32, service: &str) -> Arc<Process> {
     Arc::new(Process {
         pid,
         parent_pid: 1,
-        start_time: 77,
+        start_time: 77 * 10_000_000,
         service_name: service.to_owned(),
         executable: "/usr/bin/python3.11".to_owned(),
         command_line: vec!["python3".to_owned(), "app.py".to_owned()],
@@ -85,7 +85,7 @@ pub(crate) fn span(id: u8, parent: Option<u8>, kind: Role, from: u64, to: u64) -
         span_id: SpanId([id; 8]),
         parent: parent.map(|parent| SpanId([parent; 8])),
         trace_state: Bytes::new(),
-        links: Vec::new(),
+        link: None,
         causality: parent.map(|_| Causality {
             method: match kind {
                 Role::Server => Method::SameConnection,
@@ -101,11 +101,22 @@ pub(crate) fn span(id: u8, parent: Option<u8>, kind: Role, from: u64, to: u64) -
         process: Some(process(u32::from(id), "shop")),
         local: address("10.0.0.1:8080"),
         peer: address("10.0.0.2:40000"),
-        queued_since: None,
-        exchange: Arc::new(exchange("GET", "/cart?id=7", 200)),
+        served: None,
+        queued: None,
+        exchange: Box::new(exchange("GET", "/cart?id=7", 200)),
     }
 }
 
 pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
+}
+
+pub(crate) fn connection() -> Connection {
+    Connection {
+        local: address("10.0.0.1:8080"),
+        peer: address("10.0.0.2:40000"),
+        sent_base: 1,
+        received_base: 2,
+        opener: None,
+    }
 }

@@ -242,7 +242,6 @@ fn needs_escape(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Instant;
 
     use wirespan_stitch::exchange::Role;
@@ -255,7 +254,7 @@ mod tests {
     fn a_line_reads_back_as_the_request() {
         let mut batcher = Batcher::new(Limits::default(), Mapping::default());
         let mut odd = testing::span(2, Some(1), Role::Client, 0, 5);
-        odd.exchange = Arc::new(testing::exchange("GET", "/\"\\\u{1}\u{2028}é\n<&>", 500));
+        odd.exchange = Box::new(testing::exchange("GET", "/\"\\\u{1}\u{2028}é\n<&>", 500));
         batcher.add(&testing::span(1, None, Role::Server, 0, 5), Instant::now());
         batcher.add(&odd, Instant::now());
         let request = batcher.take().unwrap().request;

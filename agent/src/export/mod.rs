@@ -6,3 +6,4 @@ pub mod counters;
 pub mod grpc;
 pub mod json;
 pub mod otlp;
+pub mod print;

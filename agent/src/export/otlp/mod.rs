@@ -121,17 +121,12 @@ fn link(link: &Link) -> otlp::span::Link {
 
 /// The times between start and end that a span has no field for.
 fn events(span: &Span) -> Vec<otlp::span::Event> {
+    let (served, answered) = span.served.unzip();
     let times = [
         ("wirespan.request.queued", span.queued),
-        (
-            "wirespan.server.first_byte",
-            span.served.map(|(read, _)| read),
-        ),
-        (
-            "wirespan.server.last_byte",
-            span.served.map(|(_, written)| written),
-        ),
         ("wirespan.request.last_byte", Some(span.request_end)),
+        ("wirespan.server.first_byte", served),
+        ("wirespan.server.last_byte", answered),
         ("wirespan.response.first_byte", span.response_start),
     ];
     let count = times.iter().filter(|(_, time)| time.is_some()).count();

@@ -81,6 +81,10 @@ fn name_or_unknown(process: &Process) -> String {
     }
 }
 
+/// The start times of a process that `/proc` and the kernel side tell agree in
+/// this unit: 10 ms.
+const START_UNIT: u64 = 10_000_000;
+
 /// The same for the life of a process, other for each process of the host.
 fn instance_id(process: &Process) -> String {
     let host = process
@@ -88,5 +92,5 @@ fn instance_id(process: &Process) -> String {
         .iter()
         .find(|(key, _)| key == "host.name")
         .map_or("", |(_, value)| value.as_str());
-    format!("{host}:{}:{}", process.pid, process.start_time)
+    format!("{host}:{}:{}", process.pid, process.start_time / START_UNIT)
 }
