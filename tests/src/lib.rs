@@ -8,6 +8,7 @@ pub mod account;
 pub mod agent;
 pub mod child;
 pub mod collector;
+pub mod http;
 pub mod load;
 pub mod nginx;
 pub mod place;
