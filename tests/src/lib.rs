@@ -14,5 +14,6 @@ pub mod nginx;
 pub mod place;
 pub mod port;
 pub mod server;
+pub mod sink;
 pub mod span;
 pub mod wait;
