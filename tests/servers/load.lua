@@ -1,4 +1,4 @@
--- wrk: exactly COUNT requests, GET /r/1 to /r/COUNT, then the end.
+-- wrk: exactly COUNT requests, GET PREFIX/1 to PREFIX/COUNT, then the end.
 --
 -- A connection asks delay() before each request: one that gets the last
 -- answer of those that are left has nothing more to send. So no request is cut
@@ -6,6 +6,7 @@
 -- Needs one thread (-t1).
 
 local count = tonumber(os.getenv("COUNT"))
+local prefix = os.getenv("PREFIX")
 local close = os.getenv("CLOSE") == "1"
 local issued, answered, failed = 0, 0, 0
 -- wrk asks for one request before it starts, to look at it; that is number 0.
@@ -22,7 +23,7 @@ end
 
 function request()
   sent = sent + 1
-  return wrk.format("GET", "/r/" .. sent, close and { Connection = "close" } or nil)
+  return wrk.format("GET", prefix .. "/" .. sent, close and { Connection = "close" } or nil)
 end
 
 function response(status)

@@ -54,6 +54,11 @@ impl Collector {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()

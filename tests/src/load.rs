@@ -11,9 +11,11 @@ use crate::place;
 /// How long a load may take.
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// `GET /r/1` to `GET /r/COUNT` over IPv4 loopback.
+/// `GET PREFIX/1` to `GET PREFIX/COUNT` over IPv4 loopback.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
+    /// What their paths begin with.
+    pub prefix: &'static str,
     /// The server's port.
     pub port: u16,
     /// How many requests.
@@ -22,6 +24,19 @@ pub struct Load {
     pub connections: u32,
     /// A new connection for each request.
     pub close: bool,
+}
+
+impl Default for Load {
+    /// 1,000 requests over 16 connections that are kept open, to no port yet.
+    fn default() -> Self {
+        Self {
+            prefix: "/r",
+            port: 0,
+            count: 1000,
+            connections: 16,
+            close: false,
+        }
+    }
 }
 
 impl Load {
@@ -51,6 +66,7 @@ impl Load {
             .arg("-s")
             .arg(place::servers().join("load.lua"))
             .arg(format!("http://127.0.0.1:{}/", self.port))
+            .env("PREFIX", self.prefix)
             .env("COUNT", self.count.to_string())
             .env("CLOSE", u8::from(self.close).to_string());
         command

@@ -16,9 +16,8 @@ fn a_load_is_exact_through_a_proxy() -> Result<()> {
         let start = Instant::now();
         Load {
             port: nginx.port(),
-            count: 1000,
-            connections: 16,
             close,
+            ..Load::default()
         }
         .run()?;
         println!("1000 requests, close: {close}: {:?}", start.elapsed());
@@ -39,7 +38,7 @@ fn every_runtime_starts() -> Result<()> {
             port: server.port(),
             count: 20,
             connections: 2,
-            close: false,
+            ..Load::default()
         }
         .run()?;
     }

@@ -3,4 +3,12 @@
 //! They need root and BPF, and fail where these are missing. `cargo xtask test`
 //! builds the agent and runs them one at a time.
 
+mod chain;
+mod collector;
 mod harness;
+mod overflow;
+mod proxy;
+mod replay;
+mod restart;
+mod runtimes;
+mod sockets;

@@ -34,7 +34,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 32)]
     connections: u32,
     /// Where spans go
-    #[arg(long, value_enum, default_value_t = Export::Json)]
+    #[arg(long, value_enum, default_value_t = Export::Sink)]
     export: Export,
     /// Where the figures go
     #[arg(long, default_value = "target/bench.json")]
@@ -44,10 +44,12 @@ pub(crate) struct Options {
 /// Where spans go while measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Export {
-    /// `--json /dev/null`: spans are built and written, and nobody reads them
-    Json,
+    /// `--otlp` to a server that throws them away unread
+    Sink,
     /// `--otlp` to a real collector, which takes its share of the processor
     Collector,
+    /// `--json /dev/null`
+    Json,
 }
 
 /// One figure: how it is called, what it is, how it is to be read.

@@ -39,10 +39,10 @@ caused which.
 ";
 
 const LEGEND: &str = "
-What wirespan saw. Each block is one trace: all that one request set off, across
-processes. A line is one side of one HTTP exchange: who, what, when and for how long
-(the bar, on the trace's own time axis), and the status. Below its cause, indented,
-is what it caused.
+Three requests follow, and what wirespan sees of them. Each block is one trace: all that
+one request set off, across processes. A line is one side of one HTTP exchange: who, what,
+when and for how long (the bar, on the trace's own time axis), and the status. What it
+caused stands below it, indented.
 ";
 
 const READY: Duration = Duration::from_secs(30);

@@ -9,7 +9,8 @@ mod run;
 mod setup;
 mod test;
 
-use anyhow::Result;
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// wirespan's own tasks.
@@ -38,8 +39,8 @@ enum Task {
     Eval(eval::Options),
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
         Task::Setup => setup::run(),
         Task::Build => build::run(),
         Task::Test(options) => test::run(&options),
@@ -47,5 +48,12 @@ fn main() -> Result<()> {
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Eval(options) => eval::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

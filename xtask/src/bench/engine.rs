@@ -29,7 +29,7 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
         port: nginx.port(),
         count: REQUESTS,
         connections: 32,
-        close: false,
+        ..Load::default()
     }
     .run()?;
     agent.stop()?;

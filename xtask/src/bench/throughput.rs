@@ -7,6 +7,7 @@ use wirespan_tests::account::Account;
 use wirespan_tests::agent::Agent;
 use wirespan_tests::collector::Collector;
 use wirespan_tests::nginx::{Nginx, Task};
+use wirespan_tests::sink::Sink;
 
 use super::load::{self, Rate};
 use super::statistics::{median, spread};
@@ -99,16 +100,14 @@ pub(super) fn measure_kernel(options: &Options, report: &mut Report) -> Result<(
 }
 
 fn traced(options: &Options, nginx: &Nginx) -> Result<Traced> {
-    let collector = match options.export {
-        Export::Collector => Some(Collector::start()?),
-        Export::Json => None,
+    let (mut collector, mut sink) = (None, None);
+    let (output, to) = match options.export {
+        Export::Sink => ("--otlp", sink.insert(Sink::start()?).url()),
+        Export::Collector => ("--otlp", collector.insert(Collector::start()?).url()),
+        Export::Json => ("--json", "/dev/null".to_owned()),
     };
-    let mut arguments = vec!["--port".to_owned(), nginx.port().to_string()];
-    match &collector {
-        Some(collector) => arguments.extend(["--otlp".to_owned(), collector.url()]),
-        None => arguments.extend(["--json".to_owned(), "/dev/null".to_owned()]),
-    }
-    let agent = Agent::run_without_json(&arguments)?;
+    let port = nginx.port().to_string();
+    let agent = Agent::run_without_json(&["--port", &port, output, &to])?;
     let before = process::cpu(agent.pid())?;
     let rate = load::saturate(nginx.port(), options.connections, options.seconds)?;
     let cpu = process::cpu(agent.pid())? - before;

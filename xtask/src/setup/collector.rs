@@ -1,7 +1,8 @@
-//! The OpenTelemetry Collector of the tests, built from `tests/collector`.
+//! The OpenTelemetry Collector of the tests and the sink of the benchmarks,
+//! built from `tests/collector`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -10,32 +11,41 @@ use wirespan_tests::place;
 use super::say;
 use crate::run;
 
-/// Builds it unless the binary is newer than all that it is made of.
+/// Go packages within `tests/collector`, and the programs they become.
+const PROGRAMS: [(&str, &str); 2] = [(".", "otelcol"), ("./sink", "otlp-sink")];
+
+/// Builds them, unless each is newer than all that they are made of.
 pub(super) fn build(go: &Path) -> Result<()> {
     let source = place::root().join("tests/collector");
-    let binary = place::tools().join("otelcol");
-    if newest(&source)? <= modified(&binary).unwrap_or(SystemTime::UNIX_EPOCH) {
+    let newest = newest(&source)?.max(newest(&source.join("sink"))?);
+    let current = |(_, name): (&str, &str)| modified(&binary(name)).is_ok_and(|time| time > newest);
+    if PROGRAMS.into_iter().all(current) {
         say("collector", "present");
         return Ok(());
     }
     say("collector", "building (one to two minutes)");
     fs::create_dir_all(place::tools())?;
-    let mut build = run::command(&go.display().to_string(), &["build", "-trimpath"]);
-    build
-        .args(["-buildvcs=false", "-ldflags=-s -w", "-o"])
-        .arg(&binary)
-        .arg(".")
-        .current_dir(&source)
-        .env("GOTOOLCHAIN", "local");
-    run::show(&mut build).context("building the collector")?;
-    // An unchanged result keeps its old time otherwise.
-    fs::File::options()
-        .append(true)
-        .open(&binary)?
-        .set_modified(SystemTime::now())?;
+    for (package, name) in PROGRAMS {
+        let mut build = run::command(&go.display().to_string(), &["build", "-trimpath"]);
+        build
+            .args(["-buildvcs=false", "-ldflags=-s -w", "-o"])
+            .arg(binary(name))
+            .arg(package)
+            .current_dir(&source)
+            .env("GOTOOLCHAIN", "local");
+        run::show(&mut build).with_context(|| format!("building {name}"))?;
+        // An unchanged result keeps its old time otherwise.
+        let file = fs::File::options().append(true).open(binary(name))?;
+        file.set_modified(SystemTime::now())?;
+    }
     Ok(())
 }
 
+fn binary(name: &str) -> PathBuf {
+    place::tools().join(name)
+}
+
+/// When a source in this directory was last changed.
 fn newest(directory: &Path) -> Result<SystemTime> {
     let mut newest = SystemTime::UNIX_EPOCH;
     for entry in fs::read_dir(directory)? {

@@ -26,7 +26,7 @@ pub(super) const TO_DEMONSTRATE: &[Tool] = &[
 pub(super) const TO_TEST: &[Tool] = &[
     ("haproxy", "haproxy"),
     ("wrk", "wrk"),
-    ("java", "default-jdk-headless"),
+    ("javac", "default-jdk-headless"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("ip", "iproute2"),

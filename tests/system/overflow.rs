@@ -1,0 +1,69 @@
+//! A ring buffer much too small: what is lost is counted, nothing is invented,
+//! and when it is calm again nothing is lost any more.
+
+use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use wirespan_tests::agent::Agent;
+use wirespan_tests::load::Load;
+use wirespan_tests::nginx::{Nginx, Task};
+
+use crate::chain;
+
+const BURST: u32 = 20_000;
+const CALM: u32 = 200;
+
+#[test]
+fn what_is_lost_is_counted_and_nothing_is_invented() -> Result<()> {
+    let nginx = Nginx::start(1, &Task::Answer(100))?;
+    let port = nginx.port().to_string();
+    // Four pages: some tens of events.
+    let agent = Agent::run(&["--port", &port, "--ring-bytes", "16384"])?;
+    let load = Load {
+        port: nginx.port(),
+        ..Load::default()
+    };
+    Load {
+        prefix: "/burst",
+        count: BURST,
+        connections: 64,
+        ..load
+    }
+    .run()?;
+    sleep(Duration::from_secs(1));
+    Load {
+        prefix: "/calm",
+        count: CALM,
+        connections: 1,
+        ..load
+    }
+    .run()?;
+    let traced = agent.stop()?;
+
+    let account = traced.account()?;
+    let lost = account.lines.get("events lost: ring full").copied();
+    ensure!(lost.unwrap_or(0) > 0, "nothing was lost: {account:#?}");
+    chain::unique(&traced.spans)?;
+    let sent: BTreeSet<_> = (1..=BURST)
+        .map(|id| format!("/burst/{id}"))
+        .chain((1..=CALM).map(|id| format!("/calm/{id}")))
+        .collect();
+    for span in &traced.spans {
+        ensure!(sent.contains(span.path()), "invented: {span:#?}");
+        let whole = span.status_code().is_none_or(|status| status == 200);
+        ensure!(whole && span.method() == "GET", "invented: {span:#?}");
+    }
+    let calm = traced
+        .spans
+        .iter()
+        .filter(|span| span.path().starts_with("/calm/") && span.status_code() == Some(200));
+    let calm = calm.count();
+    ensure!(
+        calm == CALM as usize * 2,
+        "{calm} spans when calm, not {}",
+        CALM * 2
+    );
+    Ok(())
+}
