@@ -37,7 +37,11 @@ impl MessageId {
             Role::Client => (sent, received, u64::from(own_syn)),
             Role::Server => (received, sent, 0),
         };
-        Self { client_isn, server_isn, offset: offset.wrapping_sub(own_syn) }
+        Self {
+            client_isn,
+            server_isn,
+            offset: offset.wrapping_sub(own_syn),
+        }
     }
 
     /// The span that `role` draws from this request.
@@ -57,7 +61,11 @@ impl MessageId {
     }
 
     fn to_bytes(self) -> [u8; 16] {
-        let Self { client_isn, server_isn, offset } = self;
+        let Self {
+            client_isn,
+            server_isn,
+            offset,
+        } = self;
         let isns = u64::from(client_isn) << 32 | u64::from(server_isn);
         (u128::from(isns) << 64 | u128::from(offset)).to_be_bytes()
     }
@@ -69,7 +77,10 @@ mod tests {
 
     /// As `capture.md` describes the two ends: the connecting one counts its SYN.
     fn ends(opener: [Option<Opener>; 2]) -> (Connection, Connection) {
-        let (client, server) = ("10.0.0.1:5000".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
+        let (client, server) = (
+            "10.0.0.1:5000".parse().unwrap(),
+            "10.0.0.2:80".parse().unwrap(),
+        );
         (
             Connection {
                 local: client,
@@ -96,8 +107,14 @@ mod tests {
             let at_client = MessageId::new(&client, Role::Client, 81);
             let at_server = MessageId::new(&server, Role::Server, 80);
             assert_eq!(at_client, at_server, "{opener:?}");
-            assert_eq!(at_client.span_id(Role::Server), at_server.span_id(Role::Server));
-            assert_ne!(at_client.span_id(Role::Client), at_server.span_id(Role::Server));
+            assert_eq!(
+                at_client.span_id(Role::Server),
+                at_server.span_id(Role::Server)
+            );
+            assert_ne!(
+                at_client.span_id(Role::Client),
+                at_server.span_id(Role::Server)
+            );
         }
     }
 

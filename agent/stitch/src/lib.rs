@@ -13,11 +13,14 @@
 #![forbid(unsafe_code)]
 
 pub mod causality;
+pub mod connection;
 pub mod event;
 pub mod exchange;
 pub mod identity;
+pub mod protocol;
 pub mod reorder;
 pub mod span;
+pub mod stream;
 pub mod time;
 pub mod trace;
 pub mod verdict;
