@@ -27,6 +27,30 @@ pub enum Role {
     Server,
 }
 
+/// One step in the life of an exchange, told when it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The exchange: requests of a connection are numbered from 0.
+    pub ordinal: u64,
+    /// What happened.
+    pub step: Step,
+}
+
+/// What can happen to an exchange. `Requested` is always the first step and
+/// `Finished` the last; those between may be missing, or come late where the
+/// response was in doubt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The request's head was read.
+    Requested,
+    /// The request's last byte went by.
+    RequestEnded(Moment),
+    /// The first byte of the final response went by.
+    Answering(Moment),
+    /// Nothing more will be known of it.
+    Finished(Box<Exchange>),
+}
+
 /// One request and what came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
@@ -46,7 +70,8 @@ pub struct Exchange {
     pub capture: CaptureMarks,
     /// The client's address from a PROXY protocol header before the request.
     pub proxied_client: Option<SocketAddr>,
-    /// The protocol the connection switched to (`Upgrade`, 101; `CONNECT`).
+    /// The protocol that a 101 response switched the connection to, as its
+    /// `Upgrade` field names it; `None` for the tunnel of a `CONNECT`.
     pub upgraded_to: Option<Bytes>,
 }
 
@@ -68,8 +93,8 @@ pub struct Request {
 /// A response message (RFC 9112 section 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Three digits, 200 to 999.
-    pub status: u16,
+    /// 101, or 200 to 999; `None` for an HTTP/0.9 answer, which has none.
+    pub status: Option<u16>,
     /// The protocol version.
     pub version: Version,
     /// The header section.
@@ -154,9 +179,141 @@ pub enum Outcome {
     EndOfInput,
 }
 
+/// What can be odd about the framing of a message: a bug, a limit, or an
+/// attempt to have two readers see two different things (request smuggling).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Anomaly {
+    /// Both `Content-Length` and `Transfer-Encoding` (RFC 9112 section 6.1).
+    LengthAndEncoding,
+    /// `Content-Length` more than once, always the same (section 6.3).
+    RepeatedLength,
+    /// `Content-Length` more than once, not the same (section 6.3).
+    ConflictingLength,
+    /// A `Content-Length` that is no number (section 6.3).
+    InvalidLength,
+    /// `Transfer-Encoding` in which `chunked` is not the last, or not once.
+    MisplacedChunked,
+    /// A request with `Transfer-Encoding` without `chunked` (section 6.3).
+    EncodingNotChunked,
+    /// `Transfer-Encoding` in an HTTP/1.0 message (section 6.1).
+    EncodingInHttp10,
+    /// `Transfer-Encoding` folded over lines, or with space before the colon.
+    ObscuredEncoding,
+    /// A chunk's size is no number, or its data does not end where it should.
+    InvalidChunk,
+    /// A field folded over lines (section 5.2).
+    FoldedField,
+    /// White space between a field's name and the colon (section 5.1).
+    SpaceBeforeColon,
+    /// A line in the header section that is no field; it is left out.
+    InvalidField,
+    /// A start line with white space where none belongs (section 3).
+    SloppyStartLine,
+    /// Lines ended by LF alone (section 2.2).
+    BareLineFeed,
+    /// A head over the limit: the rest of it was not read.
+    HeadTooLarge,
+    /// An HTTP/1.1 request with no `Host`, or several (section 3.2).
+    HostMissing,
+    /// The final response came whole before the request was.
+    EarlyResponse,
+    /// The request's body was never sent whole, yet it was answered.
+    UnfinishedRequest,
+    /// An answer without a status line.
+    NoStatusLine,
+    /// 101 to a request that did not ask for `Upgrade`.
+    UnaskedSwitch,
+    /// Bytes between two messages that belong to neither.
+    ExcessBytes,
+}
+
 /// A set of [`Anomaly`] kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Anomalies(pub u32);
+
+impl Anomaly {
+    /// Every kind, in the order of their bits.
+    pub const ALL: [Self; 21] = [
+        Self::LengthAndEncoding,
+        Self::RepeatedLength,
+        Self::ConflictingLength,
+        Self::InvalidLength,
+        Self::MisplacedChunked,
+        Self::EncodingNotChunked,
+        Self::EncodingInHttp10,
+        Self::ObscuredEncoding,
+        Self::InvalidChunk,
+        Self::FoldedField,
+        Self::SpaceBeforeColon,
+        Self::InvalidField,
+        Self::SloppyStartLine,
+        Self::BareLineFeed,
+        Self::HeadTooLarge,
+        Self::HostMissing,
+        Self::EarlyResponse,
+        Self::UnfinishedRequest,
+        Self::NoStatusLine,
+        Self::UnaskedSwitch,
+        Self::ExcessBytes,
+    ];
+
+    /// The word for it in `wirespan.http.anomaly` and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LengthAndEncoding => "length_and_encoding",
+            Self::RepeatedLength => "repeated_length",
+            Self::ConflictingLength => "conflicting_length",
+            Self::InvalidLength => "invalid_length",
+            Self::MisplacedChunked => "misplaced_chunked",
+            Self::EncodingNotChunked => "encoding_not_chunked",
+            Self::EncodingInHttp10 => "encoding_in_http10",
+            Self::ObscuredEncoding => "obscured_encoding",
+            Self::InvalidChunk => "invalid_chunk",
+            Self::FoldedField => "folded_field",
+            Self::SpaceBeforeColon => "space_before_colon",
+            Self::InvalidField => "invalid_field",
+            Self::SloppyStartLine => "sloppy_start_line",
+            Self::BareLineFeed => "bare_line_feed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::HostMissing => "host_missing",
+            Self::EarlyResponse => "early_response",
+            Self::UnfinishedRequest => "unfinished_request",
+            Self::NoStatusLine => "no_status_line",
+            Self::UnaskedSwitch => "unasked_switch",
+            Self::ExcessBytes => "excess_bytes",
+        }
+    }
+}
+
+impl Anomalies {
+    /// Adds a kind.
+    pub fn insert(&mut self, anomaly: Anomaly) {
+        self.0 |= 1 << anomaly as u8;
+    }
+
+    /// Adds every kind in `other`.
+    pub fn extend(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether the kind is in it.
+    pub fn contains(self, anomaly: Anomaly) -> bool {
+        self.0 & (1 << anomaly as u8) != 0
+    }
+
+    /// Whether nothing was odd.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The kinds in it, in the order of [`Anomaly::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Anomaly> {
+        Anomaly::ALL
+            .into_iter()
+            .filter(move |anomaly| self.contains(*anomaly))
+    }
+}
 
 /// Set of marks: what was not seen of an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -189,6 +346,11 @@ impl Fields {
     /// A header section within `raw`; `index` must lie within it.
     pub fn new(raw: Bytes, index: SmallVec<[Field; 12]>) -> Self {
         Self { raw, index }
+    }
+
+    /// Bytes of the head that they lie in.
+    pub fn size(&self) -> usize {
+        self.raw.len()
     }
 
     /// Names and values, in the order they were sent.

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod causality;
+pub mod connection;
 pub mod event;
 pub mod exchange;
 pub mod identity;
@@ -20,6 +21,10 @@ pub mod propagation;
 pub mod reorder;
 pub mod span;
 pub mod text;
+pub mod protocol;
+pub mod reorder;
+pub mod span;
+pub mod stream;
 pub mod time;
 pub mod trace;
 pub mod verdict;

@@ -1,0 +1,247 @@
+//! Reads a body of known framing, without looking at its content.
+//!
+//! In: bytes and holes that begin with the body. Out: where it ends. Chunks
+//! are followed by their sizes; holes inside data of known length are passed.
+
+use bytes::{Buf, Bytes};
+
+use crate::exchange::Message;
+
+use super::framing::Framing;
+
+/// How far a body has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// So many bytes are left.
+    Length(u64),
+    /// Chunks.
+    Chunked(Chunked),
+    /// All bytes that come.
+    UntilClose,
+}
+
+/// Where in the chunked coding (RFC 9112 section 7.1) the next byte lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunked {
+    place: Place,
+    /// Bytes of this chunk's extension, or of the trailers, so far.
+    extra: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Size { value: u64, digits: u8 },
+    AfterSize { value: u64 },
+    Data { left: u64 },
+    DataEnd,
+    Trailer { empty: bool },
+}
+
+/// What became of the bytes or the hole that a body was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// All belongs to the body.
+    All,
+    /// The body ends before what is left of them.
+    Ended,
+    /// The framing is broken, or can no longer be followed.
+    Broken,
+}
+
+impl Body {
+    /// The body that a framing announces; `None` if there is none to read.
+    pub fn new(framing: Framing) -> Option<Self> {
+        match framing {
+            Framing::None | Framing::Unknown => None,
+            Framing::Length(length) => Some(Self::Length(length)),
+            Framing::Chunked => Some(Self::Chunked(Chunked::new())),
+            Framing::UntilClose => Some(Self::UntilClose),
+        }
+    }
+
+    /// Takes the bytes that belong to the body from the front of `bytes`.
+    pub fn read(&mut self, bytes: &mut Bytes, limit: usize, message: &mut Message) -> Passed {
+        match self {
+            Self::Length(left) => {
+                let taken = (bytes.len() as u64).min(*left);
+                bytes.advance(taken as usize);
+                *left -= taken;
+                add(message, taken, taken);
+                if *left == 0 {
+                    Passed::Ended
+                } else {
+                    Passed::All
+                }
+            }
+            Self::Chunked(chunked) => chunked.read(bytes, limit, message),
+            Self::UntilClose => {
+                let taken = bytes.len() as u64;
+                bytes.clear();
+                add(message, taken, taken);
+                Passed::All
+            }
+        }
+    }
+
+    /// Takes the part of a hole that belongs to the body from `length`.
+    pub fn pass(&mut self, length: &mut u64, message: &mut Message) -> Passed {
+        match self {
+            Self::Length(left) => {
+                let taken = (*length).min(*left);
+                *length -= taken;
+                *left -= taken;
+                add(message, taken, taken);
+                if *left == 0 {
+                    Passed::Ended
+                } else {
+                    Passed::All
+                }
+            }
+            Self::Chunked(Chunked {
+                place: Place::Data { left },
+                ..
+            }) if *left >= *length => {
+                add(message, *length, *length);
+                *left -= *length;
+                *length = 0;
+                Passed::All
+            }
+            Self::Chunked(chunked) => {
+                let data = match chunked.place {
+                    Place::Data { left } => left,
+                    _ => 0,
+                };
+                add(message, *length, data);
+                *length = 0;
+                Passed::Broken
+            }
+            Self::UntilClose => {
+                add(message, *length, *length);
+                *length = 0;
+                Passed::All
+            }
+        }
+    }
+
+    /// How many of the next bytes are surely content.
+    pub fn certain(&self) -> u64 {
+        match self {
+            Self::Length(left)
+            | Self::Chunked(Chunked {
+                place: Place::Data { left },
+                ..
+            }) => *left,
+            Self::Chunked(_) | Self::UntilClose => 0,
+        }
+    }
+}
+
+impl Chunked {
+    fn new() -> Self {
+        Self {
+            place: SIZE,
+            extra: 0,
+        }
+    }
+
+    fn read(&mut self, bytes: &mut Bytes, limit: usize, message: &mut Message) -> Passed {
+        let before = bytes.len();
+        let mut content = 0;
+        let passed = loop {
+            if let Place::Data { left } = &mut self.place {
+                let taken = (bytes.len() as u64).min(*left);
+                bytes.advance(taken as usize);
+                *left -= taken;
+                content += taken;
+                if *left > 0 {
+                    break Passed::All;
+                }
+                self.place = Place::DataEnd;
+            }
+            match self.read_framing(bytes) {
+                Passed::All if self.extra > limit => break Passed::Broken,
+                Passed::All if matches!(self.place, Place::Data { .. }) => self.extra = 0,
+                passed => break passed,
+            }
+        };
+        add(message, (before - bytes.len()) as u64, content);
+        passed
+    }
+
+    /// Reads up to the next data, to the end of the body or of the bytes.
+    fn read_framing(&mut self, bytes: &mut Bytes) -> Passed {
+        let mut used = 0;
+        let mut passed = Passed::All;
+        for &byte in bytes.iter() {
+            used += 1;
+            match self.next(byte) {
+                Some(Place::Trailer { empty: true }) if self.ends(byte) => {
+                    passed = Passed::Ended;
+                    break;
+                }
+                Some(place) => self.place = place,
+                None => {
+                    passed = Passed::Broken;
+                    break;
+                }
+            }
+            if matches!(self.place, Place::Data { .. }) {
+                break;
+            }
+        }
+        bytes.advance(used);
+        passed
+    }
+
+    /// Whether `byte` ends the empty line after the last chunk.
+    fn ends(&self, byte: u8) -> bool {
+        byte == b'\n' && self.place == Place::Trailer { empty: true }
+    }
+
+    /// The place after `byte`; `None` if it does not belong here. A lone LF
+    /// ends a line too, and white space may follow a size: peers accept both.
+    fn next(&mut self, byte: u8) -> Option<Place> {
+        match (self.place, byte) {
+            (Place::Size { value, digits }, _) if byte.is_ascii_hexdigit() && digits < 16 => {
+                let digit = (byte as char).to_digit(16).unwrap_or_default();
+                Some(Place::Size {
+                    value: value << 4 | u64::from(digit),
+                    digits: digits + 1,
+                })
+            }
+            (Place::Size { digits: 0, .. }, _) => None,
+            (Place::Size { value, .. } | Place::AfterSize { value }, b'\n') => Some(match value {
+                0 => Place::Trailer { empty: true },
+                left => Place::Data { left },
+            }),
+            (Place::Size { value, .. }, b'\r' | b';' | b' ' | b'\t') => {
+                Some(Place::AfterSize { value })
+            }
+            (Place::Size { .. }, _) => None,
+            (Place::AfterSize { value }, _) => {
+                self.extra += 1;
+                Some(Place::AfterSize { value })
+            }
+            (Place::DataEnd, b'\r') => Some(Place::DataEnd),
+            (Place::DataEnd, b'\n') => Some(SIZE),
+            (Place::DataEnd, _) => None,
+            (Place::Trailer { .. }, b'\n') => Some(Place::Trailer { empty: true }),
+            (Place::Trailer { empty: true }, b'\r') => Some(Place::Trailer { empty: true }),
+            (Place::Trailer { .. }, _) => {
+                self.extra += 1;
+                Some(Place::Trailer { empty: false })
+            }
+            (Place::Data { .. }, _) => None,
+        }
+    }
+}
+
+const SIZE: Place = Place::Size {
+    value: 0,
+    digits: 0,
+};
+
+fn add(message: &mut Message, wire: u64, content: u64) {
+    message.body_wire_size = message.body_wire_size.saturating_add(wire);
+    message.body_size = message.body_size.saturating_add(content);
+}

@@ -1,0 +1,750 @@
+//! One connection's exchanges: what its two readers find, put together.
+//!
+//! In: [`Piece`]s of both directions. Out: [`Progress`], and what the
+//! connection carries if that is not HTTP/1.x, or no longer.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::event::Direction;
+use crate::exchange::{
+    Anomalies, Anomaly, CaptureMarks, Exchange, Fields, Outcome, Progress, Request, Response, Role,
+    Step, Version,
+};
+use crate::protocol::{Counters, Limits, Protocol};
+use crate::stream::{Cause, Piece};
+
+use super::framing::{Framing, Noted};
+use super::head::{Head, Kind, Start};
+use super::pairing::{Answer, Pending, Queue, Target};
+use super::reader::{Reader, Signal};
+
+/// The exchanges of one connection.
+#[derive(Debug, Default)]
+pub struct Http1 {
+    ways: [Way; 2],
+    /// The direction that requests go in, once that is known.
+    requests: Option<Direction>,
+    queue: Queue,
+    ordinal: u64,
+    /// The request that is being read.
+    sending: Option<u64>,
+    /// Where the response that is being read goes; `None` for an interim one.
+    target: Option<Target>,
+    /// The head of a response that came before its request.
+    early: Option<Head>,
+    /// Requests that went by unseen before the next one, at least.
+    missed: Option<u32>,
+    /// A request after which the connection may carry something else.
+    switching: Option<u64>,
+    /// Number of the next request when the response began.
+    ordinal_then: u64,
+    /// A final response has been seen.
+    answered: bool,
+    carries: Option<Protocol>,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Way {
+    reader: Reader,
+    /// What waits for the other direction.
+    backlog: VecDeque<Piece>,
+    backlog_bytes: usize,
+    /// What it began with, if not a head.
+    foreign: Option<Protocol>,
+    /// Calls that began with no head, since the last head.
+    headless: u32,
+    begun: bool,
+}
+
+/// What every step needs.
+pub struct Context<'a> {
+    /// Limits.
+    pub limits: &'a Limits,
+    /// Counters.
+    pub counters: &'a mut Counters,
+    /// The part that the owner plays if requests go in this direction; always
+    /// [`Role::Server`] in packet captures.
+    pub role: fn(Direction) -> Role,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By FIN.
+    Closed,
+    /// By RST.
+    Reset,
+    /// Nothing came for too long.
+    Idle,
+    /// The input ended first.
+    EndOfInput,
+    /// It was evicted.
+    Evicted,
+}
+
+/// Calls that begin with no head, in one direction and in a row, after which
+/// nobody looks for one any more: where the connection was seen to begin, and
+/// where it was not.
+const HEADLESS: u32 = 8;
+const HEADLESS_IN_THE_MIDDLE: u32 = 512;
+
+impl Http1 {
+    /// Takes the next piece of one direction.
+    pub fn handle(&mut self, direction: Direction, piece: Piece, context: &mut Context<'_>) {
+        if self.carries.is_some() {
+            return;
+        }
+        self.begin_way(direction, &piece);
+        self.read(direction, piece, context);
+        while self.read_backlog(Direction::Send, context)
+            || self.read_backlog(Direction::Receive, context)
+        {}
+    }
+
+    /// Ends everything that waits.
+    pub fn end(&mut self, end: End, context: &mut Context<'_>) {
+        if let Some(head) = self.early.take() {
+            drop(head);
+            context.counters.responses_unmatched += 1;
+        }
+        match end {
+            End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),
+            End::Idle => self.queue.give_up(Outcome::TimedOut, context.counters),
+            End::Evicted => self.queue.give_up(Outcome::Evicted, context.counters),
+        }
+    }
+
+    /// All has been silent for a while: nothing more is expected.
+    pub fn settle(&mut self, context: &mut Context<'_>) {
+        if let Some(requests) = self.requests {
+            let responses = opposite(requests);
+            if self.way(responses).reader.is_lost_inside() {
+                self.end_response(context);
+                self.way_mut(responses).reader.end_here();
+            }
+            if self.early.take().is_some() {
+                context.counters.responses_unmatched += 1;
+                self.queue.begin_loose();
+                self.target = Some(Target::Unmatched);
+                self.way_mut(responses).reader.expect_body(Framing::Unknown);
+            }
+        }
+        self.queue.settle(context.counters);
+        self.queue.forget_pipelining();
+    }
+
+    /// The next thing to tell.
+    pub fn poll(&mut self) -> Option<Progress> {
+        self.queue.poll()
+    }
+
+    /// The exchange with this number, until its end has been polled.
+    pub fn exchange(&self, ordinal: u64) -> Option<&Exchange> {
+        self.queue.exchange(ordinal)
+    }
+
+    /// The direction that requests go in, once that is known.
+    pub fn requests(&self) -> Option<Direction> {
+        self.requests
+    }
+
+    /// What the connection carries, if that is not HTTP/1.x, or no longer.
+    pub fn carries(&self) -> Option<Protocol> {
+        self.carries
+    }
+
+    /// Whether requests wait for their responses.
+    pub fn is_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether silence would decide something.
+    pub fn is_in_doubt(&self) -> bool {
+        self.early.is_some()
+            || self.queue.is_in_doubt()
+            || self.ways.iter().any(|way| way.reader.is_lost_inside())
+    }
+
+    /// How many of the next bytes in a direction are surely content.
+    pub fn certain(&self, direction: Direction) -> u64 {
+        let way = self.way(direction);
+        match way.backlog.is_empty() {
+            true => way.reader.certain(),
+            false => 0,
+        }
+    }
+
+    fn way(&self, direction: Direction) -> &Way {
+        &self.ways[direction as usize]
+    }
+
+    fn way_mut(&mut self, direction: Direction) -> &mut Way {
+        &mut self.ways[direction as usize]
+    }
+
+    /// A direction that is met in the middle begins with a search.
+    fn begin_way(&mut self, direction: Direction, piece: &Piece) {
+        if std::mem::replace(&mut self.way_mut(direction).begun, true) {
+            return;
+        }
+        let in_the_middle = matches!(
+            piece,
+            Piece::Hole {
+                cause: Cause::Before,
+                ..
+            }
+        );
+        let other = self.way(opposite(direction));
+        let other_from_start = other.begun && !other.reader.is_lost();
+        if in_the_middle && !other_from_start {
+            self.way_mut(direction).reader.begin_lost();
+            self.queue.begin_loose();
+        }
+    }
+
+    fn read_backlog(&mut self, direction: Direction, context: &mut Context<'_>) -> bool {
+        if self.is_held(direction) {
+            return false;
+        }
+        let way = self.way_mut(direction);
+        let Some(piece) = way.backlog.pop_front() else {
+            return false;
+        };
+        way.backlog_bytes -= size(&piece);
+        let rest = std::mem::take(&mut way.backlog);
+        self.read(direction, piece, context);
+        self.way_mut(direction).backlog.extend(rest);
+        true
+    }
+
+    fn read(&mut self, direction: Direction, mut piece: Piece, context: &mut Context<'_>) {
+        loop {
+            if self.carries.is_some() {
+                return;
+            }
+            if self.is_held(direction) || !self.way(direction).backlog.is_empty() {
+                return self.hold(direction, piece, context);
+            }
+            self.note_opening(direction, &piece);
+            let may_begin = self.may_begin(direction);
+            let reader = &mut self.way_mut(direction).reader;
+            match reader.read(&mut piece, may_begin, context.limits, context.counters) {
+                Some(signal) => self.handle_signal(direction, signal, lost(&piece), context),
+                None => return self.note_headless(direction, context),
+            }
+        }
+    }
+
+    /// Whether a direction must wait for the other one.
+    fn is_held(&self, direction: Direction) -> bool {
+        self.way(direction).reader.is_paused()
+            || (self.requests == Some(direction)
+                && self.sending.is_none()
+                && self
+                    .switching
+                    .is_some_and(|ordinal| self.is_unanswered(ordinal)))
+    }
+
+    fn is_unanswered(&self, ordinal: u64) -> bool {
+        self.queue
+            .last()
+            .is_some_and(|pending| pending.ordinal == ordinal && !pending.taken)
+    }
+
+    /// Keeps a piece until the direction may go on. Over the limit only its
+    /// length is kept.
+    fn hold(&mut self, direction: Direction, piece: Piece, context: &mut Context<'_>) {
+        if size(&piece) == 0 && lost(&piece) == 0 {
+            return;
+        }
+        let way = self.way_mut(direction);
+        if way.backlog_bytes + size(&piece) <= context.limits.backlog {
+            way.backlog_bytes += size(&piece);
+            return way.backlog.push_back(piece);
+        }
+        context.counters.backlog_limit += size(&piece) as u64;
+        let (length, hole) = without_bytes(piece);
+        match way.backlog.back_mut() {
+            Some(Piece::Hole { length: before, .. }) => *before += length,
+            _ => way.backlog.push_back(hole),
+        }
+        if self.early.is_some() {
+            self.settle(context);
+        }
+    }
+
+    /// Whether a head may follow where the body that is read might go on.
+    fn may_begin(&self, direction: Direction) -> bool {
+        if self.requests == Some(direction) {
+            return match self.queue.last() {
+                Some(pending) if self.way(direction).reader.is_lost_inside() => pending.taken,
+                Some(pending) => pending.answered && self.expects_continue(&pending.exchange),
+                None => true,
+            };
+        }
+        match self.target {
+            Some(Target::Front) => {
+                self.queue.open() > 0
+                    && (self.way(direction).reader.is_lost_inside()
+                        || (self.way(direction).reader.is_until_close()
+                            && self.ordinal > self.ordinal_then))
+            }
+            _ => true,
+        }
+    }
+
+    fn expects_continue(&self, exchange: &Exchange) -> bool {
+        exchange.interim == 0 && Noted::of(&exchange.request.fields).expects
+    }
+
+    fn handle_signal(
+        &mut self,
+        direction: Direction,
+        signal: Signal,
+        lost: u64,
+        context: &mut Context<'_>,
+    ) {
+        match signal {
+            Signal::Head(head) => {
+                self.way_mut(direction).headless = 0;
+                self.learn_requests(direction, head.kind());
+                match head.kind() {
+                    Kind::Request => self.handle_request(direction, head, context),
+                    Kind::Response => self.handle_response(head, context),
+                }
+            }
+            Signal::Ended if self.requests == Some(direction) => self.end_request(context),
+            Signal::Ended => self.end_response(context),
+            Signal::Foreign(first) => self.handle_foreign(direction, &first, context),
+            Signal::LostInside if self.requests == Some(direction) => self.miss_requests(0),
+            Signal::LostInside => self.queue.loosen(context.counters),
+            Signal::LostBetween => match self.requests {
+                Some(requests) if requests != direction => {
+                    self.queue.miss_response(lost, context.counters);
+                }
+                Some(_) => self.miss_requests(1),
+                None => self.queue.begin_loose(),
+            },
+        }
+    }
+
+    fn learn_requests(&mut self, direction: Direction, kind: Kind) {
+        if self.requests.is_some() {
+            return;
+        }
+        let requests = match kind {
+            Kind::Request => direction,
+            Kind::Response => opposite(direction),
+        };
+        self.requests = Some(requests);
+        self.way_mut(requests).reader.only(Kind::Request);
+        self.way_mut(opposite(requests)).reader.only(Kind::Response);
+    }
+
+    fn miss_requests(&mut self, at_least: u32) {
+        let missed = self.missed.get_or_insert(0);
+        *missed = (*missed).max(at_least);
+    }
+
+    fn handle_request(&mut self, direction: Direction, head: Head, context: &mut Context<'_>) {
+        let Start::Request {
+            method,
+            target,
+            version,
+        } = head.start
+        else {
+            return;
+        };
+        context.counters.requests += 1;
+        self.end_doubtful_response(context);
+        self.queue.before_request(context.counters);
+        if let Some(at_least) = self.missed.take() {
+            self.queue.push_missed(at_least, context.counters);
+        }
+        let mut anomalies = Anomalies::default();
+        let noted = Noted::of(&head.fields);
+        let framing = match head.whole {
+            true => noted.request(version, &mut anomalies),
+            false => Framing::Unknown,
+        };
+        let switches = noted.upgrade.is_some() || &method[..] == b"CONNECT";
+        let ordinal = self.ordinal;
+        self.ordinal += 1;
+        self.sending = Some(ordinal);
+        self.switching = switches.then_some(ordinal);
+        let reader = &mut self.way_mut(direction).reader;
+        let message = reader.message();
+        let (noted_anomalies, capture) = reader.notes();
+        anomalies.extend(noted_anomalies);
+        let request = Request {
+            method,
+            target,
+            version,
+            fields: head.fields,
+            message,
+        };
+        let exchange = new_exchange((context.role)(direction), request, anomalies, capture);
+        let pending = Pending::new(ordinal, exchange);
+        self.queue
+            .push(pending, context.limits.pending, context.counters);
+        if !head.whole {
+            self.miss_requests(0);
+        }
+        if self.way_mut(direction).reader.expect_body(framing) {
+            self.end_request(context);
+        }
+        if let Some(head) = self.early.take() {
+            self.handle_response(head, context);
+        }
+    }
+
+    /// A response whose end cannot be told is over when the next request comes
+    /// from a client that waits for each response.
+    fn end_doubtful_response(&mut self, context: &mut Context<'_>) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        let responses = opposite(requests);
+        let front = self.queue.front();
+        let waited = front.is_some_and(|front| front.taken) && self.queue.open() == 0;
+        if waited && !self.queue.pipelines() && self.way(responses).reader.is_lost_inside() {
+            self.end_response(context);
+            self.way_mut(responses).reader.end_here();
+        }
+    }
+
+    fn end_request(&mut self, context: &mut Context<'_>) {
+        let (Some(direction), Some(ordinal)) = (self.requests, self.sending.take()) else {
+            return;
+        };
+        let reader = &self.way(direction).reader;
+        let message = reader.message();
+        let (anomalies, marks) = reader.notes();
+        let Some(pending) = self.queue.last_mut() else {
+            return;
+        };
+        if pending.ordinal != ordinal {
+            return;
+        }
+        pending.sent = true;
+        pending.exchange.request.message = message;
+        pending.exchange.anomalies.extend(anomalies);
+        pending.exchange.capture.insert(marks);
+        self.queue.tell(ordinal, Step::RequestEnded(message.last));
+        self.queue.finish_front(context.counters);
+    }
+
+    fn handle_response(&mut self, head: Head, context: &mut Context<'_>) {
+        let Start::Response { status, version } = head.start else {
+            return;
+        };
+        if (100..200).contains(&status) && status != 101 {
+            return self.skip_interim();
+        }
+        let Some(target) = self.queue.assign(context.counters) else {
+            self.early = Some(head);
+            return;
+        };
+        self.target = Some(target);
+        self.answered = true;
+        self.ordinal_then = self.ordinal;
+        let reader = &self.ways[self.responses() as usize].reader;
+        let (mut anomalies, marks) = reader.notes();
+        let message = reader.message();
+        let framing = match head.whole {
+            true => self.framing(status, version, &head.fields, &mut anomalies),
+            false => Some(Framing::Unknown),
+        };
+        let upgrade = Noted::of(&head.fields).upgrade.map(Bytes::copy_from_slice);
+        let response = Response {
+            status: Some(status),
+            version,
+            fields: head.fields,
+            message,
+        };
+        self.answer(response, anomalies, marks, context);
+        match framing {
+            None => self.switch(status, upgrade, context),
+            Some(framing) => {
+                let responses = self.responses();
+                if self.way_mut(responses).reader.expect_body(framing) {
+                    self.end_response(context);
+                }
+            }
+        }
+    }
+
+    fn skip_interim(&mut self) {
+        if let Some(front) = self.queue.front_mut() {
+            front.exchange.interim += 1;
+        }
+        let responses = self.responses();
+        self.way_mut(responses).reader.expect_body(Framing::None);
+    }
+
+    /// What follows a final response; `None` if that is no longer HTTP.
+    fn framing(
+        &self,
+        status: u16,
+        version: Version,
+        fields: &Fields,
+        anomalies: &mut Anomalies,
+    ) -> Option<Framing> {
+        let front = self.queue.front().filter(|front| front.taken);
+        let method = front.map(|front| &front.exchange.request.method[..]);
+        let bodiless = match self.target {
+            Some(Target::Front) => method == Some(b"HEAD"),
+            Some(Target::Evicted { bodiless }) => bodiless,
+            _ => self.queue.may_be_bodiless(),
+        };
+        let tunnel = method == Some(b"CONNECT") && (200..300).contains(&status);
+        if status == 101 || tunnel {
+            return None;
+        }
+        if bodiless || status == 204 || status == 304 {
+            return Some(Framing::None);
+        }
+        Some(Noted::of(fields).response(version, anomalies))
+    }
+
+    /// Gives the response to whom it belongs.
+    fn answer(
+        &mut self,
+        response: Response,
+        anomalies: Anomalies,
+        marks: CaptureMarks,
+        context: &mut Context<'_>,
+    ) {
+        match self.target {
+            Some(Target::Front) => {
+                let Some(front) = self.queue.front_mut() else {
+                    return;
+                };
+                let first = response.message.first;
+                front.exchange.anomalies.extend(anomalies);
+                front.exchange.response = Some(response);
+                let ordinal = front.ordinal;
+                self.queue.tell(ordinal, Step::Answering(first));
+            }
+            Some(Target::Floating) => {
+                let answer = Answer {
+                    response,
+                    anomalies,
+                    marks,
+                    ended: false,
+                };
+                if self.queue.float(answer, context.counters) {
+                    self.target = Some(Target::Front);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end_response(&mut self, context: &mut Context<'_>) {
+        let reader = &self.ways[self.responses() as usize].reader;
+        let message = reader.message();
+        let (anomalies, marks) = reader.notes();
+        match self.target.take() {
+            Some(Target::Front) => {
+                let Some(front) = self.queue.front_mut() else {
+                    return;
+                };
+                front.answered = true;
+                let exchange = &mut front.exchange;
+                exchange.anomalies.extend(anomalies);
+                exchange.capture.insert(marks);
+                if let Some(response) = &mut exchange.response {
+                    response.message = message;
+                }
+                if !front.sent {
+                    exchange.anomalies.insert(Anomaly::EarlyResponse);
+                    self.end_lost_request(context);
+                }
+                self.queue.finish_front(context.counters);
+            }
+            Some(Target::Floating) => {
+                if let Some(answer) = self.queue.last_answer() {
+                    answer.end(message, anomalies, marks);
+                }
+            }
+            Some(_) => context.counters.responses_unmatched += 1,
+            None => {}
+        }
+    }
+
+    /// A request whose end cannot be told is over when it has been answered.
+    fn end_lost_request(&mut self, context: &mut Context<'_>) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        if self.way(requests).reader.is_lost_inside() {
+            self.end_request(context);
+            self.way_mut(requests).reader.end_here();
+        }
+    }
+
+    /// The connection now carries something else.
+    fn switch(&mut self, status: u16, upgrade: Option<Bytes>, context: &mut Context<'_>) {
+        self.queue.settle(context.counters);
+        if let Some(front) = self.queue.front_mut().filter(|front| front.taken) {
+            let exchange = &mut front.exchange;
+            if status == 101 {
+                let asked = Noted::of(&exchange.request.fields).upgrade.is_some();
+                if !asked {
+                    exchange.anomalies.insert(Anomaly::UnaskedSwitch);
+                }
+                exchange.upgraded_to = upgrade;
+            }
+            self.queue.finish(Outcome::Upgraded, context.counters);
+        }
+        self.queue.give_up(Outcome::Upgraded, context.counters);
+        self.stop(Protocol::Switched, context);
+    }
+
+    fn stop(&mut self, protocol: Protocol, context: &mut Context<'_>) {
+        self.carries = Some(protocol);
+        context.counters.not_http[protocol as usize] += 1;
+        for way in &mut self.ways {
+            way.reader.switch_off();
+            way.backlog = VecDeque::new();
+            way.backlog_bytes = 0;
+        }
+    }
+
+    /// A direction goes on with what is no head.
+    fn handle_foreign(&mut self, direction: Direction, first: &[u8], context: &mut Context<'_>) {
+        let Some(requests) = self.requests else {
+            let protocol = Protocol::of(first);
+            self.way_mut(direction).foreign = Some(protocol);
+            let other = self.way(opposite(direction)).foreign;
+            if protocol.is_certain() || other.is_some() {
+                let named = other.filter(|_| protocol == Protocol::Unknown);
+                self.stop(named.unwrap_or(protocol), context);
+            }
+            return;
+        };
+        if requests == direction {
+            return self.miss_requests(0);
+        }
+        self.queue.loosen(context.counters);
+    }
+
+    fn note_opening(&mut self, direction: Direction, piece: &Piece) {
+        if let Piece::Bytes { opens: true, .. } = piece {
+            let way = self.way_mut(direction);
+            way.headless = way.headless.saturating_add(1);
+        }
+    }
+
+    /// Gives up a connection in which no head was ever found.
+    fn note_headless(&mut self, direction: Direction, context: &mut Context<'_>) {
+        let way = self.way(direction);
+        if self.requests.is_some() || !way.reader.is_lost() {
+            return;
+        }
+        let limit = match way.foreign {
+            Some(_) => HEADLESS,
+            None => HEADLESS_IN_THE_MIDDLE,
+        };
+        if way.headless >= limit {
+            let protocol = way.foreign.unwrap_or(Protocol::Unknown);
+            self.stop(protocol, context);
+        }
+    }
+
+    fn end_by_close(&mut self, end: End, context: &mut Context<'_>) {
+        self.end_open_bodies(end, context);
+        self.queue.settle(context.counters);
+        let responses_lost = self
+            .requests
+            .is_some_and(|requests| self.way(opposite(requests)).reader.is_lost());
+        let unexplained = self.queue.is_loose() && responses_lost && self.answered;
+        self.queue.close(end, unexplained, context.counters);
+    }
+
+    /// Bodies that end with the connection.
+    fn end_open_bodies(&mut self, end: End, context: &mut Context<'_>) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        if self.way(requests).reader.is_lost_inside() && end != End::EndOfInput {
+            self.end_request(context);
+        }
+        let reader = &self.way(opposite(requests)).reader;
+        let ends = match end {
+            End::Closed => reader.is_until_close() || reader.is_lost_inside(),
+            _ => false,
+        };
+        if ends {
+            self.end_response(context);
+        }
+    }
+
+    fn responses(&self) -> Direction {
+        self.requests.map_or(Direction::Send, opposite)
+    }
+}
+
+fn new_exchange(
+    role: Role,
+    request: Request,
+    anomalies: Anomalies,
+    capture: CaptureMarks,
+) -> Box<Exchange> {
+    Box::new(Exchange {
+        role,
+        request,
+        response: None,
+        interim: 0,
+        outcome: Outcome::EndOfInput,
+        anomalies,
+        capture,
+        proxied_client: None,
+        upgraded_to: None,
+    })
+}
+
+fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::Send => Direction::Receive,
+        Direction::Receive => Direction::Send,
+    }
+}
+
+/// Bytes that a piece keeps in memory.
+fn size(piece: &Piece) -> usize {
+    match piece {
+        Piece::Bytes { bytes, .. } => bytes.len(),
+        Piece::Hole { .. } => 0,
+    }
+}
+
+fn lost(piece: &Piece) -> u64 {
+    match piece {
+        Piece::Hole { length, .. } => *length,
+        Piece::Bytes { .. } => 0,
+    }
+}
+
+/// The hole that is left when a piece's bytes are not kept.
+fn without_bytes(piece: Piece) -> (u64, Piece) {
+    match piece {
+        Piece::Hole { length, .. } => (length, piece),
+        Piece::Bytes {
+            offset, bytes, at, ..
+        } => {
+            let length = bytes.len() as u64;
+            let hole = Piece::Hole {
+                offset,
+                length,
+                cause: Cause::NotCopied,
+                at,
+            };
+            (length, hole)
+        }
+    }
+}

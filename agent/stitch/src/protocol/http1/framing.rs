@@ -1,0 +1,169 @@
+//! What body follows a head (RFC 9112 section 6.3).
+
+use crate::exchange::{Anomalies, Anomaly, Fields, Version};
+
+/// How the end of a message's body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is no body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks (RFC 9112 section 7.1).
+    Chunked,
+    /// All bytes until the connection is closed.
+    UntilClose,
+    /// The head contradicts itself, or was not seen whole.
+    Unknown,
+}
+
+/// The fields of a head that HTTP itself reads, found in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noted<'a> {
+    length: Length,
+    coding: Coding,
+    /// The last `Upgrade` field.
+    pub upgrade: Option<&'a [u8]>,
+    /// Whether the client waits for 100 (Continue).
+    pub expects: bool,
+    hosts: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Length {
+    #[default]
+    Absent,
+    Once(u64),
+    Repeated(u64),
+    Conflicting,
+    Invalid,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Coding {
+    #[default]
+    Absent,
+    Chunked,
+    Misplaced,
+    Other,
+}
+
+impl<'a> Noted<'a> {
+    /// Looks through a header section.
+    pub fn of(fields: &'a Fields) -> Self {
+        let mut noted = Self::default();
+        for (name, value) in fields.iter() {
+            match name.len() {
+                4 if name.eq_ignore_ascii_case(b"host") => noted.hosts += 1,
+                6 if name.eq_ignore_ascii_case(b"expect") => {
+                    noted.expects |= value.eq_ignore_ascii_case(b"100-continue");
+                }
+                7 if name.eq_ignore_ascii_case(b"upgrade") => noted.upgrade = Some(value),
+                14 if name.eq_ignore_ascii_case(b"content-length") => noted.add_length(value),
+                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => noted.add_coding(value),
+                _ => {}
+            }
+        }
+        noted
+    }
+
+    /// The body that follows a request's head.
+    pub fn request(&self, version: Version, anomalies: &mut Anomalies) -> Framing {
+        if version == Version::Http11 && self.hosts != 1 {
+            anomalies.insert(Anomaly::HostMissing);
+        }
+        self.note(version, anomalies);
+        match (self.coding, self.length) {
+            (Coding::Chunked, _) => Framing::Chunked,
+            (Coding::Other, _) => {
+                anomalies.insert(Anomaly::EncodingNotChunked);
+                Framing::Unknown
+            }
+            (Coding::Misplaced, _) => Framing::Unknown,
+            (Coding::Absent, length) => length.framing().unwrap_or(Framing::None),
+        }
+    }
+
+    /// The body that follows a response's head, unless the request or the
+    /// status forbids one.
+    pub fn response(&self, version: Version, anomalies: &mut Anomalies) -> Framing {
+        self.note(version, anomalies);
+        match (self.coding, self.length) {
+            (Coding::Chunked, _) => Framing::Chunked,
+            (Coding::Other | Coding::Misplaced, _) => Framing::UntilClose,
+            (Coding::Absent, length) => length.framing().unwrap_or(Framing::UntilClose),
+        }
+    }
+
+    fn note(&self, version: Version, anomalies: &mut Anomalies) {
+        if self.coding != Coding::Absent {
+            if self.length != Length::Absent {
+                anomalies.insert(Anomaly::LengthAndEncoding);
+            }
+            if version == Version::Http10 {
+                anomalies.insert(Anomaly::EncodingInHttp10);
+            }
+        }
+        if self.coding == Coding::Misplaced {
+            anomalies.insert(Anomaly::MisplacedChunked);
+        }
+        match self.length {
+            Length::Absent | Length::Once(_) => {}
+            Length::Repeated(_) => anomalies.insert(Anomaly::RepeatedLength),
+            Length::Conflicting => anomalies.insert(Anomaly::ConflictingLength),
+            Length::Invalid => anomalies.insert(Anomaly::InvalidLength),
+        }
+    }
+
+    fn add_length(&mut self, value: &[u8]) {
+        for item in value.split(|&byte| byte == b',') {
+            self.length = match (self.length, number(item.trim_ascii())) {
+                (Length::Invalid, _) | (_, None) => Length::Invalid,
+                (Length::Absent, Some(length)) => Length::Once(length),
+                (Length::Once(before) | Length::Repeated(before), Some(length))
+                    if before == length =>
+                {
+                    Length::Repeated(length)
+                }
+                _ => Length::Conflicting,
+            };
+        }
+    }
+
+    fn add_coding(&mut self, value: &[u8]) {
+        for item in value.split(|&byte| byte == b',') {
+            let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
+            let name = name.trim_ascii();
+            if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
+                continue;
+            }
+            let chunked = name.eq_ignore_ascii_case(b"chunked");
+            self.coding = match self.coding {
+                Coding::Chunked | Coding::Misplaced => Coding::Misplaced,
+                Coding::Absent | Coding::Other if chunked => Coding::Chunked,
+                Coding::Absent | Coding::Other => Coding::Other,
+            };
+        }
+    }
+}
+
+impl Length {
+    fn framing(self) -> Option<Framing> {
+        match self {
+            Self::Absent => None,
+            Self::Once(0) | Self::Repeated(0) => Some(Framing::None),
+            Self::Once(length) | Self::Repeated(length) => Some(Framing::Length(length)),
+            Self::Conflicting | Self::Invalid => Some(Framing::Unknown),
+        }
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, byte| match byte {
+        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    })
+}

@@ -1,0 +1,367 @@
+//! Reads one head: a start line and its header section.
+//!
+//! In: bytes that begin with a start line. Out: a [`Head`]. A head that keeps
+//! to RFC 9112 is read by `httparse`, in one pass and where it lies; what that
+//! refuses but peers are known to send is read by a tolerant second reader,
+//! and marked. Finding the end of a head that comes in pieces is left to
+//! [`super::reader`], what the fields mean to [`super::framing`].
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::exchange::{Anomalies, Anomaly, Field, Fields, Version};
+
+/// A message's start line and header section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The start line.
+    pub start: Start,
+    /// The header section.
+    pub fields: Fields,
+    /// What was odd about it.
+    pub anomalies: Anomalies,
+    /// Whether all of it was seen. If not, fields are missing.
+    pub whole: bool,
+}
+
+/// A start line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A request line (RFC 9112 section 3).
+    Request {
+        /// The method token.
+        method: Bytes,
+        /// The request target, in any form.
+        target: Bytes,
+        /// The version.
+        version: Version,
+    },
+    /// A status line (RFC 9112 section 4).
+    Response {
+        /// 100 to 999.
+        status: u16,
+        /// The version.
+        version: Version,
+    },
+}
+
+/// Which of the two kinds of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A request.
+    Request,
+    /// A response.
+    Response,
+}
+
+/// What [`parse`] found.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A head, of so many bytes.
+    Whole(Head, usize),
+    /// The beginning of a head.
+    Partial,
+    /// Nothing that keeps to the rules.
+    Refused,
+}
+
+/// A method longer than this is not taken for one.
+const MAX_METHOD: usize = 40;
+/// So many fields are read without looking at them twice.
+const USUAL_FIELDS: usize = 64;
+
+impl Head {
+    /// Whether it is a request or a response.
+    pub fn kind(&self) -> Kind {
+        match self.start {
+            Start::Request { .. } => Kind::Request,
+            Start::Response { .. } => Kind::Response,
+        }
+    }
+}
+
+/// Reads a head that keeps to the rules, from the beginning of `bytes`.
+pub fn parse(bytes: &Bytes) -> Parsed {
+    let mut lines = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+    if bytes.starts_with(b"HTTP/") {
+        let mut response = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        match config.parse_response_with_uninit_headers(&mut response, bytes, &mut lines) {
+            Ok(httparse::Status::Complete(size)) => {
+                let start = match (response.code, response.version) {
+                    (Some(status @ 100..), Some(version)) => Start::Response {
+                        status,
+                        version: version_of(version),
+                    },
+                    _ => return Parsed::Refused,
+                };
+                whole(bytes, start, response.headers, size)
+            }
+            Ok(httparse::Status::Partial) => Parsed::Partial,
+            Err(_) => Parsed::Refused,
+        }
+    } else {
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, &mut lines) {
+            Ok(httparse::Status::Complete(size)) => {
+                let start = match (request.method, request.path, request.version) {
+                    (Some(method), Some(target), Some(version)) if method.len() <= MAX_METHOD => {
+                        Start::Request {
+                            method: bytes.slice_ref(method.as_bytes()),
+                            target: bytes.slice_ref(target.as_bytes()),
+                            version: version_of(version),
+                        }
+                    }
+                    _ => return Parsed::Refused,
+                };
+                whole(bytes, start, request.headers, size)
+            }
+            Ok(httparse::Status::Partial) => Parsed::Partial,
+            Err(_) => Parsed::Refused,
+        }
+    }
+}
+
+/// Reads a head that may break the rules. `raw` ends with the head or, if not
+/// `whole`, somewhere inside it: then only lines that have an end are read.
+/// `None` if the first line is no start line.
+pub fn parse_tolerantly(raw: &[u8], whole: bool) -> Option<Head> {
+    let mut raw = raw.to_vec();
+    let mut anomalies = Anomalies::default();
+    let mut index = SmallVec::new();
+    let first = next_line(&raw, 0)?;
+    let mut lines = Lines {
+        raw: &mut raw,
+        index: &mut index,
+        anomalies: &mut anomalies,
+    };
+    let mut at = first.next;
+    while let Some(line) = next_line(lines.raw, at) {
+        at = line.next;
+        if line.bare {
+            lines.anomalies.insert(Anomaly::BareLineFeed);
+        }
+        if line.start < line.end {
+            lines.read(&line);
+        }
+    }
+    if first.bare {
+        anomalies.insert(Anomaly::BareLineFeed);
+    }
+    let raw = Bytes::from(raw);
+    let start = start_line(&raw.slice(first.start..first.end), &mut anomalies)?;
+    Some(Head {
+        start,
+        fields: Fields::new(raw, index),
+        anomalies,
+        whole,
+    })
+}
+
+/// Whether a message may begin like this. Looks at the first few bytes only,
+/// or at the whole first line if it is there.
+pub fn is_plausible(first: &[u8]) -> bool {
+    if let Some(line) = next_line(first, 0) {
+        let line = Bytes::copy_from_slice(&first[line.start..line.end]);
+        return start_line(&line, &mut Anomalies::default()).is_some();
+    }
+    let status = b"HTTP/1.";
+    let known = first.len().min(status.len());
+    if known >= 5 && first.starts_with(b"HTTP/") {
+        return first[..known] == status[..known];
+    }
+    match first.iter().position(|&byte| byte == b' ' || byte == b'\t') {
+        Some(0) => false,
+        Some(end) => end <= MAX_METHOD && is_token(&first[..end]),
+        None => first.len() <= MAX_METHOD && is_token(first),
+    }
+}
+
+fn version_of(minor: u8) -> Version {
+    match minor {
+        0 => Version::Http10,
+        _ => Version::Http11,
+    }
+}
+
+fn whole(bytes: &Bytes, start: Start, lines: &[httparse::Header<'_>], size: usize) -> Parsed {
+    let base = bytes.as_ptr() as usize;
+    let mut anomalies = Anomalies::default();
+    let mut index = SmallVec::with_capacity(lines.len());
+    let mut bare = !bytes[..size].ends_with(b"\r\n\r\n") && !lines.is_empty();
+    for line in lines {
+        let name = line.name.as_ptr() as usize - base;
+        bare |= bytes.get(name.wrapping_sub(2)) != Some(&b'\r');
+        index.push(Field {
+            name: name as u32,
+            name_len: line.name.len() as u32,
+            value: (line.value.as_ptr() as usize).saturating_sub(base) as u32,
+            value_len: line.value.len() as u32,
+        });
+    }
+    if bare || (lines.is_empty() && !bytes[..size].ends_with(b"\r\n\r\n")) {
+        anomalies.insert(Anomaly::BareLineFeed);
+    }
+    let head = Head {
+        start,
+        fields: Fields::new(bytes.slice(..size), index),
+        anomalies,
+        whole: true,
+    };
+    Parsed::Whole(head, size)
+}
+
+/// Where a line lies, without its end.
+struct Line {
+    start: usize,
+    end: usize,
+    next: usize,
+    bare: bool,
+}
+
+fn next_line(raw: &[u8], start: usize) -> Option<Line> {
+    let line_feed = start + memchr::memchr(b'\n', raw.get(start..)?)?;
+    let bare = line_feed == start || raw[line_feed - 1] != b'\r';
+    Some(Line {
+        start,
+        end: if bare { line_feed } else { line_feed - 1 },
+        next: line_feed + 1,
+        bare,
+    })
+}
+
+/// The tolerant reader of a header section.
+struct Lines<'a> {
+    raw: &'a mut Vec<u8>,
+    index: &'a mut SmallVec<[Field; 12]>,
+    anomalies: &'a mut Anomalies,
+}
+
+impl Lines<'_> {
+    fn read(&mut self, line: &Line) {
+        if is_blank(self.raw[line.start]) {
+            return self.fold(line);
+        }
+        let text = &self.raw[line.start..line.end];
+        let Some(colon) = memchr::memchr(b':', text) else {
+            return self.anomalies.insert(Anomaly::InvalidField);
+        };
+        let name = text[..colon].trim_ascii_end();
+        if !is_token(name) {
+            return self.anomalies.insert(Anomaly::InvalidField);
+        }
+        let name_len = name.len();
+        let encoding = name.eq_ignore_ascii_case(b"transfer-encoding");
+        if text[colon..].contains(&0) {
+            self.anomalies.insert(Anomaly::InvalidField);
+        }
+        if name_len < colon {
+            self.anomalies.insert(Anomaly::SpaceBeforeColon);
+            self.note_obscured(encoding);
+        }
+        let (value, value_len) = trimmed(self.raw, line.start + colon + 1, line.end);
+        self.index.push(Field {
+            name: line.start as u32,
+            name_len: name_len as u32,
+            value: value as u32,
+            value_len: value_len as u32,
+        });
+    }
+
+    /// Appends a line to the field before it; the fold becomes spaces
+    /// (RFC 9112 section 5.2).
+    fn fold(&mut self, line: &Line) {
+        let Some(field) = self.index.last_mut() else {
+            return self.anomalies.insert(Anomaly::InvalidField);
+        };
+        self.anomalies.insert(Anomaly::FoldedField);
+        let name = field.name as usize;
+        let encoding = self.raw[name..name + field.name_len as usize]
+            .eq_ignore_ascii_case(b"transfer-encoding");
+        let end_before = (field.value + field.value_len) as usize;
+        self.raw[end_before..line.start].fill(b' ');
+        let (value, value_len) = trimmed(self.raw, field.value as usize, line.end);
+        field.value = value as u32;
+        field.value_len = value_len as u32;
+        self.note_obscured(encoding);
+    }
+
+    fn note_obscured(&mut self, encoding: bool) {
+        if encoding {
+            self.anomalies.insert(Anomaly::ObscuredEncoding);
+        }
+    }
+}
+
+fn trimmed(raw: &[u8], start: usize, end: usize) -> (usize, usize) {
+    let text = &raw[start..end];
+    let value = text.trim_ascii();
+    let skipped = text.len() - text.trim_ascii_start().len();
+    (start + skipped, value.len())
+}
+
+fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
+    if line.starts_with(b"HTTP/") {
+        return status_line(line, anomalies);
+    }
+    let method_end = line.iter().position(|&byte| is_blank(byte))?;
+    let rest = line[method_end..].trim_ascii_end();
+    let version_start = method_end + rest.iter().rposition(|&byte| is_blank(byte))? + 1;
+    let version = version(&line[version_start..method_end + rest.len()])?;
+    let target = line[method_end..version_start].trim_ascii();
+    let method = &line[..method_end];
+    let fits = method.len() <= MAX_METHOD && is_token(method);
+    if !fits || target.is_empty() || target.iter().any(|&byte| byte < b' ' && byte != b'\t') {
+        return None;
+    }
+    let tidy = method.len() + target.len() + b"  HTTP/1.1".len() == line.len();
+    if !tidy || target.iter().any(|&byte| is_blank(byte)) {
+        anomalies.insert(Anomaly::SloppyStartLine);
+    }
+    Some(Start::Request {
+        method: line.slice(..method_end),
+        target: line.slice_ref(target),
+        version,
+    })
+}
+
+fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
+    let version = version(line.get(..8)?)?;
+    let rest = line[8..].trim_ascii_start();
+    if rest.len() == line.len() - 8 {
+        return None;
+    }
+    if rest.len() + 1 != line.len() - 8 {
+        anomalies.insert(Anomaly::SloppyStartLine);
+    }
+    let (digits, reason) = rest.split_at_checked(3)?;
+    if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(|byte| !is_blank(*byte))
+    {
+        return None;
+    }
+    let status = digits
+        .iter()
+        .fold(0, |value, digit| value * 10 + u16::from(digit - b'0'));
+    (status >= 100).then_some(Start::Response { status, version })
+}
+
+fn version(text: &[u8]) -> Option<Version> {
+    match text.strip_prefix(b"HTTP/1.")? {
+        [digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
+        _ => None,
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}

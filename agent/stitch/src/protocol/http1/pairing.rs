@@ -1,0 +1,556 @@
+//! Finds the response to each request of a connection.
+//!
+//! Responses come in the order of their requests (RFC 9112 section 9.3.2), so
+//! pairing is counting: exact while every message of both directions was seen
+//! to begin. Where some may have gone by unseen, the queue is *loose*:
+//! requests and responses are only collected, and paired when it is proven
+//! which belong together:
+//!
+//! - If no request can have been missed, as many responses as there are open
+//!   requests are the responses to them.
+//! - Otherwise a response may still belong to a missed request. It is the last
+//!   response that answers the last request, once all have been answered: at
+//!   the next request of a client that is not known to pipeline, at the close,
+//!   or after a silence.
+//!
+//! What cannot be proven is handed out as [`Outcome::Gap`], without a response.
+
+use std::collections::VecDeque;
+
+use crate::exchange::{
+    Anomalies, Anomaly, CaptureMarks, Exchange, Message, Outcome, Progress, Response, Step,
+};
+use crate::protocol::Counters;
+
+use super::exchanges::End;
+
+/// The requests of a connection that wait for their responses.
+#[derive(Debug, Default)]
+pub struct Queue {
+    slots: VecDeque<Slot>,
+    loose: Option<Box<Loose>>,
+    /// Evidence that the client sends requests before it has the responses to
+    /// earlier ones: up with each such request, slowly down with others.
+    pipelining: u8,
+    out: VecDeque<Progress>,
+}
+
+/// A request that waits for its response.
+#[derive(Debug)]
+pub struct Pending {
+    /// Its number on the connection.
+    pub ordinal: u64,
+    /// What is known so far.
+    pub exchange: Box<Exchange>,
+    /// The request has ended.
+    pub sent: bool,
+    /// Its final response has begun.
+    pub taken: bool,
+    /// Its final response has ended.
+    pub answered: bool,
+}
+
+/// Where a final response goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To the request in front, for certain.
+    Front,
+    /// To a request that has not been proven yet.
+    Floating,
+    /// To a request that was evicted, and that was `HEAD` or not.
+    Evicted {
+        /// Whether it was `HEAD`.
+        bodiless: bool,
+    },
+    /// To none that was seen.
+    Unmatched,
+}
+
+/// A response in a loose queue.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response.
+    pub response: Response,
+    /// What was odd about it.
+    pub anomalies: Anomalies,
+    /// What was not seen of it.
+    pub marks: CaptureMarks,
+    /// It has ended.
+    pub ended: bool,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Request(Pending),
+    /// So many requests of which only the number is kept.
+    Evicted {
+        count: u32,
+        bodiless: bool,
+    },
+    /// At least so many requests went by unseen here.
+    Missed {
+        at_least: u32,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Loose {
+    /// Requests may have gone by unseen, not only responses.
+    missed_requests: bool,
+    /// The next so many responses belong to missed requests.
+    owed: u32,
+    /// Responses to missed requests that came before it was known of them.
+    paid: u32,
+    /// Responses since the oldest open request; at most as many as those.
+    answers: Vec<Answer>,
+}
+
+/// One more request before its predecessor's response weighs so much, one that
+/// waited for it weighs 1 in the other direction.
+const PIPELINED: u8 = 4;
+const SURELY_PIPELINED: u8 = 12;
+/// More open requests than this are given up while the queue is loose.
+const MAX_LOOSE: usize = 64;
+/// A response is hardly smaller than this.
+const SMALL_RESPONSE: u64 = 64;
+
+impl Queue {
+    /// The next thing to tell.
+    pub fn poll(&mut self) -> Option<Progress> {
+        self.out.pop_front()
+    }
+
+    /// Tells of a step.
+    pub fn tell(&mut self, ordinal: u64, step: Step) {
+        self.out.push_back(Progress { ordinal, step });
+    }
+
+    /// The exchange with this number, unless it was handed out.
+    pub fn exchange(&self, ordinal: u64) -> Option<&Exchange> {
+        let waiting = self.slots.iter().rev().find_map(|slot| match slot {
+            Slot::Request(pending) if pending.ordinal == ordinal => Some(&*pending.exchange),
+            _ => None,
+        });
+        waiting.or_else(|| {
+            self.out.iter().find_map(|progress| match &progress.step {
+                Step::Finished(exchange) if progress.ordinal == ordinal => Some(&**exchange),
+                _ => None,
+            })
+        })
+    }
+
+    /// Whether no request waits.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether something will be decided by silence.
+    pub fn is_in_doubt(&self) -> bool {
+        self.loose
+            .as_ref()
+            .is_some_and(|loose| !loose.answers.is_empty())
+    }
+
+    /// Whether responses cannot be paired by counting.
+    pub fn is_loose(&self) -> bool {
+        self.loose.is_some()
+    }
+
+    /// Whether the client is not known to wait for each response.
+    pub fn pipelines(&self) -> bool {
+        self.pipelining > 0
+    }
+
+    /// Number of requests whose final response has not begun.
+    pub fn open(&self) -> usize {
+        let taken = self.front().is_some_and(|pending| pending.taken);
+        self.slots.len() - usize::from(taken)
+    }
+
+    /// Whether an open request is `HEAD`.
+    pub fn may_be_bodiless(&self) -> bool {
+        self.slots.iter().any(|slot| match slot {
+            Slot::Request(pending) => &pending.exchange.request.method[..] == b"HEAD",
+            Slot::Evicted { bodiless, .. } => *bodiless,
+            Slot::Missed { .. } => false,
+        })
+    }
+
+    /// The request in front, if one was seen.
+    pub fn front(&self) -> Option<&Pending> {
+        match self.slots.front() {
+            Some(Slot::Request(pending)) => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// The request in front, if one was seen.
+    pub fn front_mut(&mut self) -> Option<&mut Pending> {
+        match self.slots.front_mut() {
+            Some(Slot::Request(pending)) => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// The request that was sent last, if it waits.
+    pub fn last(&self) -> Option<&Pending> {
+        match self.slots.back() {
+            Some(Slot::Request(pending)) => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// The request that was sent last, if it waits.
+    pub fn last_mut(&mut self) -> Option<&mut Pending> {
+        match self.slots.back_mut() {
+            Some(Slot::Request(pending)) => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// Begins in the middle of a connection: responses to requests that were
+    /// never seen may come first.
+    pub fn begin_loose(&mut self) {
+        let loose = self.loose.get_or_insert_default();
+        loose.missed_requests = true;
+    }
+
+    /// A request begins: what came before is settled if it can be.
+    pub fn before_request(&mut self, counters: &mut Counters) {
+        if self.open() == 0 {
+            self.pipelining = self.pipelining.saturating_sub(1);
+        }
+        let Some(loose) = &self.loose else { return };
+        let ended = !loose.answers.is_empty() && loose.answers.iter().all(|answer| answer.ended);
+        if ended && self.pipelining == 0 {
+            self.settle(counters);
+        } else if self.slots.len() >= MAX_LOOSE {
+            self.give_up(Outcome::Gap, counters);
+        }
+    }
+
+    /// Adds a request; `limit` is the number that may wait.
+    pub fn push(&mut self, pending: Pending, limit: usize, counters: &mut Counters) {
+        let ordinal = pending.ordinal;
+        self.tell(ordinal, Step::Requested);
+        if self.slots.len() < limit {
+            return self.slots.push_back(Slot::Request(pending));
+        }
+        counters.pending_limit += 1;
+        let is_head = &pending.exchange.request.method[..] == b"HEAD";
+        let full = self.slots.len() >= 2 * limit;
+        match self.slots.back_mut() {
+            Some(Slot::Evicted { count, bodiless }) if *bodiless == is_head => *count += 1,
+            _ if !full => self.slots.push_back(Slot::Evicted {
+                count: 1,
+                bodiless: is_head,
+            }),
+            _ => {
+                self.give_up(Outcome::Evicted, counters);
+                self.begin_loose();
+            }
+        }
+        self.hand_out(pending, Outcome::Evicted, counters);
+    }
+
+    /// At least so many requests went by unseen after the last one.
+    pub fn push_missed(&mut self, at_least: u32, counters: &mut Counters) {
+        if self.loose.is_none() {
+            return self.slots.push_back(Slot::Missed { at_least });
+        }
+        let open = self.slots.len();
+        self.give_up(Outcome::Gap, counters);
+        if let Some(loose) = &mut self.loose {
+            let unanswered = open.saturating_sub(loose.answers.len()) as u32;
+            let paid = std::mem::take(&mut loose.paid);
+            loose.owed = (loose.owed + unanswered + at_least).saturating_sub(paid);
+            loose.missed_requests = true;
+            loose.answers.clear();
+        }
+    }
+
+    /// A final response begins; `None` if its request has not been seen yet.
+    pub fn assign(&mut self, counters: &mut Counters) -> Option<Target> {
+        if self.loose.is_none() {
+            match self.slots.front_mut() {
+                None => return None,
+                Some(Slot::Request(pending)) if pending.taken => {
+                    return (self.slots.len() == 1).then_some(Target::Unmatched);
+                }
+                Some(Slot::Request(pending)) => {
+                    pending.taken = true;
+                    if self.slots.len() > 1 {
+                        self.note_pipelining();
+                    }
+                    return Some(Target::Front);
+                }
+                Some(Slot::Evicted { count, bodiless }) => {
+                    let bodiless = *bodiless;
+                    *count -= 1;
+                    if *count == 0 {
+                        self.slots.pop_front();
+                    }
+                    return Some(Target::Evicted { bodiless });
+                }
+                Some(Slot::Missed { at_least }) => {
+                    let at_least = *at_least;
+                    self.slots.pop_front();
+                    self.loosen_by(at_least, counters);
+                }
+            }
+        }
+        Some(self.assign_loosely())
+    }
+
+    /// Takes the response that was assigned to [`Target::Floating`]; returns
+    /// whether it has found its request, which is then in front.
+    pub fn float(&mut self, answer: Answer, counters: &mut Counters) -> bool {
+        let open = self.open();
+        let Some(loose) = &mut self.loose else {
+            return false;
+        };
+        if loose.answers.len() >= open {
+            loose.answers.remove(0);
+            counters.responses_unmatched += 1;
+            self.pipelining = SURELY_PIPELINED;
+        }
+        loose.answers.push(answer);
+        let proven = !loose.missed_requests && loose.answers.len() == open;
+        if proven {
+            self.align(counters);
+        }
+        proven
+    }
+
+    /// The floating response that came last.
+    pub fn last_answer(&mut self) -> Option<&mut Answer> {
+        self.loose.as_mut()?.answers.last_mut()
+    }
+
+    /// The response that should begin now was not seen to: the request in front
+    /// will not get it. `lost` bytes hide it.
+    pub fn miss_response(&mut self, lost: u64, counters: &mut Counters) {
+        if let Some(loose) = &mut self.loose {
+            if loose.owed > 0 {
+                loose.owed -= 1;
+            } else {
+                self.give_up(Outcome::Gap, counters);
+            }
+            return;
+        }
+        let waited = self.open() as u64;
+        match self.slots.pop_front() {
+            Some(Slot::Request(pending)) if !pending.taken => {
+                self.hand_out(pending, Outcome::Gap, counters);
+            }
+            Some(Slot::Missed { at_least }) => {
+                return self.loosen_by(at_least.saturating_sub(1), counters);
+            }
+            Some(other) => self.slots.push_front(other),
+            None => return self.begin_loose(),
+        }
+        if waited > 1 && lost < (waited - 1) * SMALL_RESPONSE {
+            self.note_pipelining();
+        }
+        self.loosen(counters);
+    }
+
+    /// Responses may go by unseen from here on, requests not.
+    pub fn loosen(&mut self, counters: &mut Counters) {
+        if self.loose.is_some() {
+            return;
+        }
+        self.loose = Some(Box::default());
+        if !self
+            .slots
+            .iter()
+            .all(|slot| matches!(slot, Slot::Request(_)))
+        {
+            self.give_up(Outcome::Gap, counters);
+            self.begin_loose();
+        }
+    }
+
+    /// Hands out the request in front if it is sent and answered.
+    pub fn finish_front(&mut self, counters: &mut Counters) {
+        if self
+            .front()
+            .is_some_and(|pending| pending.sent && pending.answered)
+        {
+            self.finish(Outcome::Complete, counters);
+        }
+    }
+
+    /// Hands out the request in front, however far it is.
+    pub fn finish(&mut self, outcome: Outcome, counters: &mut Counters) {
+        if let Some(Slot::Request(pending)) = self.slots.pop_front() {
+            self.hand_out(pending, outcome, counters);
+        }
+    }
+
+    /// Nothing more is expected from what came before: pairs what can be
+    /// paired, gives up what had responses but cannot. Requests without any
+    /// wait on.
+    pub fn settle(&mut self, counters: &mut Counters) {
+        let open = self.open();
+        let Some(loose) = &self.loose else { return };
+        if loose.answers.is_empty() {
+            return;
+        }
+        let all = loose.answers.iter().all(|answer| answer.ended) && loose.answers.len() == open;
+        if all && self.pipelining == 0 {
+            self.align(counters);
+        } else {
+            self.give_up(Outcome::Gap, counters);
+            self.begin_loose();
+        }
+    }
+
+    /// Hands out every request that waits: the connection has ended. What was
+    /// read of it in between is `unexplained` if a response may be among it.
+    pub fn close(&mut self, end: End, unexplained: bool, counters: &mut Counters) {
+        while let Some(slot) = self.slots.pop_front() {
+            let Slot::Request(pending) = slot else {
+                continue;
+            };
+            let outcome = match (pending.answered, pending.taken, end) {
+                (true, ..) => Outcome::Complete,
+                (_, _, End::EndOfInput) => Outcome::EndOfInput,
+                (_, _, End::Idle) => Outcome::TimedOut,
+                (_, _, End::Evicted) => Outcome::Evicted,
+                (_, true, End::Closed) => Outcome::ClosedInResponse,
+                (_, true, End::Reset) => Outcome::ResetInResponse,
+                (_, false, _) if unexplained => Outcome::Gap,
+                (_, false, End::Closed) => Outcome::ClosedBeforeResponse,
+                (_, false, End::Reset) => Outcome::ResetBeforeResponse,
+            };
+            self.hand_out(pending, outcome, counters);
+        }
+    }
+
+    /// Forgets that the client pipelines: all has been silent.
+    pub fn forget_pipelining(&mut self) {
+        self.pipelining = 0;
+    }
+
+    /// Hands out every request that waits.
+    pub fn give_up(&mut self, outcome: Outcome, counters: &mut Counters) {
+        while let Some(slot) = self.slots.pop_front() {
+            if let Slot::Request(pending) = slot {
+                let outcome = match pending.answered {
+                    true => Outcome::Complete,
+                    false => outcome,
+                };
+                self.hand_out(pending, outcome, counters);
+            }
+        }
+        if let Some(loose) = &mut self.loose {
+            counters.responses_unmatched += loose.answers.len() as u64;
+            loose.answers.clear();
+        }
+    }
+
+    fn note_pipelining(&mut self) {
+        self.pipelining = (self.pipelining + PIPELINED).min(SURELY_PIPELINED);
+    }
+
+    fn assign_loosely(&mut self) -> Target {
+        let open = self.open();
+        let Some(loose) = &mut self.loose else {
+            return Target::Unmatched;
+        };
+        if loose.owed > 0 {
+            loose.owed -= 1;
+            if open > 0 {
+                self.pipelining = SURELY_PIPELINED;
+            }
+            Target::Unmatched
+        } else if open == 0 {
+            loose.paid += 1;
+            Target::Unmatched
+        } else {
+            Target::Floating
+        }
+    }
+
+    /// Pairs the floating responses with as many open requests.
+    fn align(&mut self, counters: &mut Counters) {
+        let Some(loose) = self.loose.take() else {
+            return;
+        };
+        for answer in loose.answers {
+            self.finish_front(counters);
+            let Some(pending) = self.front_mut() else {
+                return;
+            };
+            pending.taken = true;
+            pending.answered = answer.ended;
+            let exchange = &mut pending.exchange;
+            exchange.anomalies.extend(answer.anomalies);
+            exchange.capture.insert(answer.marks);
+            exchange.capture.insert(CaptureMarks::RESYNCHRONISED);
+            let first = answer.response.message.first;
+            exchange.response = Some(answer.response);
+            let ordinal = pending.ordinal;
+            self.tell(ordinal, Step::Answering(first));
+        }
+        self.finish_front(counters);
+    }
+
+    /// Requests were missed in front of the open ones.
+    fn loosen_by(&mut self, at_least: u32, counters: &mut Counters) {
+        let later = std::mem::take(&mut self.slots);
+        self.loose = Some(Box::new(Loose {
+            missed_requests: true,
+            owed: at_least,
+            ..Loose::default()
+        }));
+        for slot in later {
+            match slot {
+                Slot::Missed { at_least } => self.push_missed(at_least, counters),
+                Slot::Evicted { count, .. } => self.push_missed(count, counters),
+                Slot::Request(_) => self.slots.push_back(slot),
+            }
+        }
+    }
+
+    fn hand_out(&mut self, pending: Pending, outcome: Outcome, counters: &mut Counters) {
+        let Pending {
+            ordinal,
+            mut exchange,
+            sent,
+            ..
+        } = pending;
+        exchange.outcome = outcome;
+        match outcome {
+            Outcome::Gap => exchange.capture.insert(CaptureMarks::GAP),
+            Outcome::Complete if !sent => exchange.anomalies.insert(Anomaly::UnfinishedRequest),
+            _ => {}
+        }
+        counters.exchange(&exchange);
+        self.tell(ordinal, Step::Finished(exchange));
+    }
+}
+
+impl Pending {
+    /// A request whose head was read.
+    pub fn new(ordinal: u64, exchange: Box<Exchange>) -> Self {
+        Self {
+            ordinal,
+            exchange,
+            sent: false,
+            taken: false,
+            answered: false,
+        }
+    }
+}
+
+impl Answer {
+    /// The response has ended.
+    pub fn end(&mut self, message: Message, anomalies: Anomalies, marks: CaptureMarks) {
+        self.response.message = message;
+        self.anomalies.extend(anomalies);
+        self.marks.insert(marks);
+        self.ended = true;
+    }
+}
