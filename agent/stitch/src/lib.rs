@@ -12,19 +12,22 @@
 //! after it. Only `engine` sees them all.
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod causality;
 pub mod connection;
+pub mod engine;
 pub mod event;
 pub mod exchange;
+mod features;
 pub mod identity;
+mod processes;
 pub mod propagation;
-pub mod reorder;
-pub mod span;
-pub mod text;
 pub mod protocol;
 pub mod reorder;
+mod sockets;
 pub mod span;
 pub mod stream;
+pub mod text;
 pub mod time;
 pub mod trace;
 pub mod verdict;

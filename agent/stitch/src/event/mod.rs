@@ -237,6 +237,23 @@ pub enum LostReason {
     Unreadable,
 }
 
+impl Connection {
+    /// The same connection as its other end sees it.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        Self {
+            local: self.peer,
+            peer: self.local,
+            sent_base: self.received_base,
+            received_base: self.sent_base,
+            opener: self.opener.map(|opener| match opener {
+                Opener::Local => Opener::Peer,
+                Opener::Peer => Opener::Local,
+            }),
+        }
+    }
+}
+
 impl Event {
     /// When it happened.
     pub fn time(&self) -> Timestamp {

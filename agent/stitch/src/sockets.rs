@@ -1,0 +1,134 @@
+//! The table of sockets that are followed, with an end to its growth.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use crate::causality::ExchangeId;
+use crate::connection::Connection;
+use crate::event::{self, SocketId};
+use crate::time::{Timestamp, WallTime};
+
+/// One socket: its connection, its HTTP, and its exchanges that are open.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) facts: event::Connection,
+    pub(crate) source: event::Source,
+    pub(crate) http: Connection,
+    pub(crate) open: SmallVec<[Open; 1]>,
+    /// The deadline that a timer is set for.
+    pub(crate) timer: Option<Timestamp>,
+    pub(crate) requests: u64,
+    last_used: Timestamp,
+}
+
+/// An exchange that has begun on a socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    pub(crate) ordinal: u64,
+    pub(crate) id: ExchangeId,
+    /// In a packet capture: the same exchange as the client's call.
+    pub(crate) call: Option<ExchangeId>,
+    pub(crate) queued: Option<WallTime>,
+}
+
+/// At most `capacity` sockets.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    table: HashMap<SocketId, Socket>,
+    /// Each socket once, the one to be looked at next for eviction first.
+    turns: VecDeque<(SocketId, Timestamp)>,
+    capacity: usize,
+}
+
+impl Socket {
+    pub(crate) fn new(facts: event::Connection, source: event::Source, http: Connection) -> Self {
+        Self {
+            facts,
+            source,
+            http,
+            open: SmallVec::new(),
+            timer: None,
+            requests: 0,
+            last_used: Timestamp(0),
+        }
+    }
+
+    /// The connection, as the exchanges on it show it: in a packet capture the
+    /// owner is the end that answers.
+    pub(crate) fn connection(&self) -> event::Connection {
+        let turned = self.source == event::Source::Packets
+            && self.http.requests() == Some(event::Direction::Send);
+        if turned {
+            self.facts.turned()
+        } else {
+            self.facts
+        }
+    }
+
+    /// Ends the exchange `ordinal`; `None` if it never began.
+    pub(crate) fn close(&mut self, ordinal: u64) -> Option<Open> {
+        let at = self.open.iter().position(|open| open.ordinal == ordinal)?;
+        Some(self.open.remove(at))
+    }
+}
+
+impl Sockets {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            table: HashMap::new(),
+            turns: VecDeque::new(),
+            capacity: capacity.max(1),
+        }
+    }
+
+    pub(crate) fn get(&mut self, id: SocketId) -> Option<&mut Socket> {
+        self.table.get_mut(&id)
+    }
+
+    /// The socket `id`, in use at `now`; made by `new` if it is not there.
+    pub(crate) fn used(
+        &mut self,
+        id: SocketId,
+        now: Timestamp,
+        new: impl FnOnce() -> Socket,
+    ) -> &mut Socket {
+        let turns = &mut self.turns;
+        let socket = self.table.entry(id).or_insert_with(|| {
+            turns.push_back((id, now));
+            new()
+        });
+        socket.last_used = now;
+        socket
+    }
+
+    pub(crate) fn remove(&mut self, id: SocketId) -> Option<Socket> {
+        self.table.remove(&id)
+    }
+
+    /// A socket that must go to keep within the capacity: one that has not been
+    /// used since it was last looked at.
+    pub(crate) fn surplus(&mut self) -> Option<SocketId> {
+        // Turns of sockets that are gone must not pile up either.
+        while self.table.len() > self.capacity || self.turns.len() > 2 * self.capacity {
+            let (id, seen) = self.turns.pop_front()?;
+            match self.table.get(&id) {
+                Some(socket) if socket.last_used > seen => {
+                    self.turns.push_back((id, socket.last_used));
+                }
+                Some(_) if self.table.len() > self.capacity => return Some(id),
+                Some(_) => self.turns.push_back((id, seen)),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// All sockets, in a fixed order.
+    pub(crate) fn ids(&self) -> Vec<SocketId> {
+        let mut ids: Vec<_> = self.table.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+}
