@@ -112,6 +112,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// The counters that it will be counted in.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// All of them were exported, but for `rejected` ones.
     pub fn exported(mut self, rejected: u64) {
         let rejected = rejected.min(self.spans);

@@ -3,7 +3,9 @@
 
 pub mod batch;
 pub mod counters;
+pub mod file;
 pub mod grpc;
 pub mod json;
 pub mod otlp;
+pub mod pipeline;
 pub mod print;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use wirespan_stitch::event::{Event, Process};
 use wirespan_stitch::time::Timestamp;
 
-/// How many living processes are remembered as told.
+/// How many living processes are remembered.
 const CAPACITY: usize = 32_768;
 
 /// How many dead ones: stragglers of theirs must not bring them back.
@@ -34,9 +34,17 @@ pub struct Processes {
     pub overflows: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Life {
-    Alive,
+    /// It was born, as a copy of this one.
+    Forked {
+        parent: u32,
+        start_time: u64,
+    },
+    /// It became another program; this is all that was said of it. Most
+    /// programs never open a socket, so nothing is read of them yet.
+    Started(Box<Process>),
+    Told(Arc<Process>),
     Over,
 }
 
@@ -51,62 +59,91 @@ impl Processes {
         }
     }
 
+    /// Takes in that process `pid` was forked by `parent`; `start_time` is in
+    /// ns after boot.
+    pub fn forked(&mut self, pid: u32, parent: u32, start_time: u64) {
+        self.remember(pid, Life::Forked { parent, start_time });
+    }
+
+    /// Takes in that a process became another program, and what is known of it.
+    pub fn executed(&mut self, hint: Process) {
+        self.remember(hint.pid, Life::Started(Box::new(hint)));
+    }
+
     /// Hands on `event`, after the facts about its process if they are new.
     pub fn attend(&mut self, event: Event, mut hand_on: impl FnMut(Event)) {
         match &event {
             Event::Data(data) => self.meet(data.task.pid, data.time, &mut hand_on),
             Event::Opened(opened) => self.meet(opened.task.pid, opened.time, &mut hand_on),
-            Event::Process(process) => {
-                let described = self.describe(process);
-                self.remember(process.pid);
-                return hand_on(Event::Process(Arc::new(described)));
+            Event::Exited { pid, .. } => {
+                // The engine knows only those it was told of.
+                if !self.bury(*pid) {
+                    return;
+                }
             }
-            Event::Exited { pid, .. } => self.bury(*pid),
-            Event::Closed(_) | Event::Woke(_) | Event::Clock { .. } | Event::Lost(_) => {}
+            Event::Process(_)
+            | Event::Closed(_)
+            | Event::Woke(_)
+            | Event::Clock { .. }
+            | Event::Lost(_) => {}
         }
         hand_on(event);
     }
 
     fn meet(&mut self, pid: u32, time: Timestamp, hand_on: &mut impl FnMut(Event)) {
-        if pid == 0 || self.known.contains_key(&pid) {
-            return;
-        }
-        self.remember(pid);
-        let hint = Process {
-            time,
-            pid,
-            ..Process::default()
+        let hint = match self.known.get(&pid) {
+            _ if pid == 0 => return,
+            Some(Life::Told(_) | Life::Over) => return,
+            Some(Life::Started(hint)) => Process::clone(hint),
+            Some(Life::Forked { parent, start_time }) => self.child(*parent, *start_time),
+            None => Process::default(),
         };
-        hand_on(Event::Process(Arc::new(self.describe(&hint))));
-    }
-
-    /// `hint` with all that `/proc` adds; `hint` alone if the process is gone.
-    fn describe(&self, hint: &Process) -> Process {
-        let mut process = proc::describe(hint);
+        let mut process = proc::describe(&Process { time, pid, ..hint });
         process.attributes.extend(self.host.iter().cloned());
-        process
+        let process = Arc::new(process);
+        self.remember(pid, Life::Told(Arc::clone(&process)));
+        hand_on(Event::Process(process));
     }
 
-    fn remember(&mut self, pid: u32) {
+    /// What a process is known to be from its parent alone.
+    fn child(&self, parent_pid: u32, start_time: u64) -> Process {
+        let (executable, command_line) = match self.known.get(&parent_pid) {
+            Some(Life::Told(parent)) => (&parent.executable, &parent.command_line),
+            Some(Life::Started(parent)) => (&parent.executable, &parent.command_line),
+            _ => (&String::new(), &Vec::new()),
+        };
+        Process {
+            parent_pid,
+            start_time,
+            executable: executable.clone(),
+            command_line: command_line.clone(),
+            ..Process::default()
+        }
+    }
+
+    fn remember(&mut self, pid: u32, life: Life) {
         if self.known.len() >= CAPACITY + GRAVES {
             self.known.clear();
             self.graves.clear();
             self.overflows += 1;
         }
-        self.known.insert(pid, Life::Alive);
+        self.known.insert(pid, life);
     }
 
-    fn bury(&mut self, pid: u32) {
-        if self.known.insert(pid, Life::Over) != Some(Life::Over) {
+    /// Whether the engine had been told of it.
+    fn bury(&mut self, pid: u32) -> bool {
+        let before = self.known.insert(pid, Life::Over);
+        if !matches!(before, Some(Life::Over)) {
             self.graves.push_back(pid);
         }
         if self.graves.len() > GRAVES
             && let Some(oldest) = self.graves.pop_front()
             // Its number may have been given to a living process since.
-            && self.known.get(&oldest) == Some(&Life::Over)
+            && matches!(self.known.get(&oldest), Some(Life::Over))
         {
             self.known.remove(&oldest);
         }
+        matches!(before, Some(Life::Told(_)))
     }
 }
 
@@ -158,17 +195,33 @@ mod tests {
     #[test]
     fn one_that_is_gone_falls_back_on_what_was_said_of_it() {
         let mut processes = Processes::new(Vec::new());
-        let said = Process {
-            pid: u32::MAX,
+        processes.executed(Process {
+            pid: GONE,
+            parent_pid: 7,
+            start_time: 9,
             executable: "/opt/shop".to_owned(),
             command_line: vec!["/opt/shop".to_owned(), "-x".to_owned()],
             ..Process::default()
-        };
-        let events = attend(&mut processes, Event::Process(Arc::new(said)));
-        let Event::Process(process) = &events[0] else {
-            panic!("{events:?}");
-        };
+        });
+        let process = told(&attend(&mut processes, opened(GONE)));
         assert_eq!(process.service_name, "shop");
+        assert_eq!((process.parent_pid, process.start_time), (7, 9));
+        processes.forked(GONE - 1, GONE, 11);
+        let child = told(&attend(&mut processes, opened(GONE - 1)));
+        assert_eq!(child.service_name, "shop");
+        assert_eq!((child.parent_pid, child.start_time), (GONE, 11));
+    }
+
+    #[test]
+    fn a_new_program_is_told_anew() {
+        let own = std::process::id();
+        let mut processes = Processes::new(Vec::new());
+        told(&attend(&mut processes, opened(own)));
+        processes.executed(Process {
+            pid: own,
+            ..Process::default()
+        });
+        told(&attend(&mut processes, opened(own)));
     }
 
     #[test]
@@ -176,14 +229,25 @@ mod tests {
         let mut processes = Processes::new(Vec::new());
         let exited = Event::Exited {
             time: Timestamp(8),
-            pid: u32::MAX,
+            pid: GONE,
         };
-        assert_eq!(attend(&mut processes, exited.clone()), [exited]);
-        assert_eq!(attend(&mut processes, opened(u32::MAX)).len(), 1);
+        assert_eq!(attend(&mut processes, exited.clone()), []);
+        assert_eq!(attend(&mut processes, opened(GONE)).len(), 1);
         for pid in 1..=(GRAVES as u32) {
             processes.bury(pid);
         }
         assert_eq!(processes.graves.len(), GRAVES);
-        assert_eq!(attend(&mut processes, opened(u32::MAX)).len(), 2);
+        told(&attend(&mut processes, opened(GONE)));
+        assert_eq!(attend(&mut processes, exited.clone()), [exited]);
+    }
+
+    /// No process has this id.
+    const GONE: u32 = u32::MAX;
+
+    fn told(events: &[Event]) -> Arc<Process> {
+        let [Event::Process(process), Event::Opened(_)] = events else {
+            panic!("{events:?}");
+        };
+        Arc::clone(process)
     }
 }

@@ -15,10 +15,10 @@ use wirespan_stitch::time::{Timestamp, WallTime};
 use super::{MAGIC, ReadError, Reader, Writer};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn what_goes_in_comes_out(events in prop::collection::vec(event(), 0..50)) {
+    fn what_goes_in_comes_out(events in prop::collection::vec(event(), 0..20)) {
         let file = recorded(&events);
         prop_assert_eq!(&file[..4], &MAGIC);
         let (read, end) = replayed(&file);
@@ -28,7 +28,7 @@ proptest! {
 
     #[test]
     fn a_cut_gives_a_prefix_and_says_so(
-        events in prop::collection::vec(event(), 1..50),
+        events in prop::collection::vec(event(), 1..20),
         flush_at in any::<prop::sample::Index>(),
         cut in any::<prop::sample::Index>(),
     ) {

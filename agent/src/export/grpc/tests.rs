@@ -104,12 +104,12 @@ impl Collector {
     }
 }
 
-fn batch(spans: usize) -> Arc<Batch> {
+fn batch(spans: usize) -> Batch {
     let mut batcher = Batcher::new(batch::Limits::default(), Mapping::default());
     for _ in 0..spans {
         batcher.add(&testing::span(1, None, Role::Server, 0, 1), Instant::now());
     }
-    Arc::new(batcher.take().unwrap())
+    batcher.take().unwrap()
 }
 
 fn exporter(address: SocketAddr, limits: Limits) -> (Exporter, Arc<Counters>) {
@@ -134,7 +134,7 @@ fn every_batch_arrives_once_with_its_headers() {
     let (collector, address, _runtime) = Collector::serve(vec![]);
     let (exporter, counters) = exporter(address, Limits::default());
     for _ in 0..20 {
-        exporter.offer(batch(10));
+        exporter.offer(&batch(10));
     }
     exporter.finish();
     assert_eq!(collector.spans(), 200);
@@ -152,7 +152,7 @@ fn a_busy_collector_is_asked_again_when_it_says() {
         Collector::serve(vec![Step::Fail(busy.clone()), Step::Fail(busy)]);
     let (exporter, counters) = exporter(address, Limits::default());
     let began = Instant::now();
-    exporter.offer(batch(3));
+    exporter.offer(&batch(3));
     exporter.finish();
     assert!(began.elapsed() >= 2 * delay);
     assert_eq!(collector.spans(), 3);
@@ -174,7 +174,7 @@ fn refused_and_rejected_spans_are_counted() {
     };
     let (exporter, counters) = exporter(address, one);
     for spans in [5, 6, 7] {
-        exporter.offer(batch(spans));
+        exporter.offer(&batch(spans));
     }
     exporter.finish();
     assert_eq!(collector.spans(), 7);
@@ -189,7 +189,7 @@ fn refused_and_rejected_spans_are_counted() {
 fn a_hanging_collector_costs_one_timeout() {
     let (collector, address, _runtime) = Collector::serve(vec![Step::Hang]);
     let (exporter, counters) = exporter(address, Limits::default());
-    exporter.offer(batch(2));
+    exporter.offer(&batch(2));
     exporter.finish();
     assert_eq!(collector.spans(), 2);
     assert_eq!(counters.exported(), 2);
@@ -210,7 +210,7 @@ fn without_a_collector_the_queue_is_bounded_and_the_end_is_in_time() {
     let (exporter, counters) = exporter(address, limits);
     let began = Instant::now();
     for _ in 0..50 {
-        exporter.offer(batch(1));
+        exporter.offer(&batch(1));
     }
     exporter.finish();
     assert!(began.elapsed() < Duration::from_secs(2));
@@ -239,7 +239,7 @@ fn patience_has_an_end() {
         ..Limits::default()
     };
     let (exporter, counters) = exporter(address, limits);
-    exporter.offer(batch(2));
+    exporter.offer(&batch(2));
     exporter.finish();
     assert_eq!(dropped(&counters), [(Drop::GaveUp, 2)]);
 }
