@@ -42,11 +42,19 @@ struct Job {
 }
 
 impl Style {
-    /// For standard output, as it is and as `NO_COLOR` and `COLUMNS` ask.
-    pub fn of_stdout() -> Self {
-        let is_terminal = io::stdout().is_terminal();
+    /// For standard output or standard error, as it is and as `NO_COLOR` and
+    /// `COLUMNS` ask.
+    pub fn of(stdout: bool) -> Self {
+        let is_terminal = if stdout {
+            io::stdout().is_terminal()
+        } else {
+            io::stderr().is_terminal()
+        };
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let terminal = is_terminal
+            .then(terminal_size::terminal_size)
+            .flatten()
+            .map(|(width, _)| usize::from(width.0));
         let columns = std::env::var("COLUMNS")
             .ok()
             .and_then(|columns| columns.parse().ok());

@@ -1,0 +1,160 @@
+//! The command line: `wirespan run | record | replay | explain | doctor`.
+//!
+//! Words in, checked settings out; what they mean is left to the commands.
+//! Scripts rely on these words: add, do not rename.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::export::otlp::QueryPolicy;
+
+/// Traces HTTP services that nobody instrumented.
+#[derive(Debug, Parser)]
+#[command(name = "wirespan", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trace this host until interrupted, then flush and print the account
+    Run {
+        #[command(flatten)]
+        filters: Filters,
+        #[command(flatten)]
+        outputs: Outputs,
+    },
+    /// Write raw socket events to a file, to stitch them later
+    Record {
+        /// The recording; it must not exist yet
+        file: PathBuf,
+        #[command(flatten)]
+        filters: Filters,
+    },
+    /// Stitch a recording, or a packet capture (.pcap, .pcapng), without privileges
+    Replay {
+        /// A recording or a packet capture
+        file: PathBuf,
+        #[command(flatten)]
+        outputs: Outputs,
+    },
+    /// Say why a span has the parent it has
+    Explain {
+        /// A recording or a packet capture
+        file: PathBuf,
+        /// The span's id, 16 hexadecimal digits
+        #[arg(value_parser = span_id)]
+        id: String,
+    },
+    /// Say what this kernel allows, and what to do where it does not
+    Doctor,
+}
+
+/// What to trace. Within one kind any match is enough; between kinds all must
+/// match; what is excluded is never traced.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Filters {
+    /// Trace only this process and its children
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: Vec<u32>,
+    /// Trace only connections with this port at either end
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Vec<u16>,
+    /// Trace only processes that run this executable (a name or path, with * and ?)
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    pub exe: Vec<String>,
+    /// Do not trace this process and its children
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub exclude_pid: Vec<u32>,
+    /// Do not trace connections with this port at either end
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub exclude_port: Vec<u16>,
+    /// Do not trace processes that run this executable
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    pub exclude_exe: Vec<String>,
+}
+
+/// Where spans go; any number at once.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Outputs {
+    /// Send spans to this collector, OTLP over gRPC, as in http://localhost:4317
+    /// (also OTEL_EXPORTER_OTLP_ENDPOINT and its companions)
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
+    /// Write spans to this file as OTLP/JSON, one request a line; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print traces as swim lanes (the default on a terminal, without other outputs)
+    #[arg(long)]
+    pub print: bool,
+    /// What to tell of the query in a URL
+    #[arg(long, value_enum, default_value_t)]
+    pub query: QueryPolicy,
+}
+
+fn span_id(text: &str) -> Result<String, String> {
+    let is_id = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("a span's id is 16 hexadecimal digits".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn filters_repeat_or_are_separated_by_commas() {
+        let line = "wirespan run --pid 1,2 --pid 3 --port 80,81 --exe nginx,/opt/* \
+                    --exclude-pid 4 --exclude-port 22 --exclude-exe sshd --query keep";
+        let Command::Run { filters, outputs } = parse(line).unwrap() else {
+            panic!("not run");
+        };
+        assert_eq!(filters.pid, [1, 2, 3]);
+        assert_eq!(filters.port, [80, 81]);
+        assert_eq!(filters.exe, ["nginx", "/opt/*"]);
+        assert_eq!(filters.exclude_pid, [4]);
+        assert_eq!(filters.exclude_port, [22]);
+        assert_eq!(filters.exclude_exe, ["sshd"]);
+        assert_eq!(outputs.query, QueryPolicy::Keep);
+    }
+
+    #[test]
+    fn every_command_has_its_words() {
+        for line in [
+            "wirespan run --otlp http://a:4317 --json - --print",
+            "wirespan record a.wsr --port 80",
+            "wirespan replay a.pcap --json out.jsonl",
+            "wirespan explain a.wsr 0123456789abcDEF",
+            "wirespan doctor",
+        ] {
+            parse(line).unwrap();
+        }
+        for line in [
+            "wirespan run --pid 0",
+            "wirespan run --port 70000",
+            "wirespan run --query hide",
+            "wirespan replay a --pid 1",
+            "wirespan explain a 123",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}
