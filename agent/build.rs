@@ -17,7 +17,10 @@ const REMEDY: &str = "run `cargo xtask setup`, which installs it";
 fn main() -> Result<()> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for input in ["agent-ebpf", "Cargo.lock", "rust-toolchain.toml"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join(input).display()
+        );
     }
     let rustc = variable("RUSTC")?;
     check_linker()?;
@@ -76,7 +79,15 @@ fn compile(workspace: &Path, target: &str, target_directory: &Path) -> Result<()
     let flags = ["-Cdebuginfo=2", "-Clink-arg=--btf"].join("\x1f");
     let status = Command::new(variable("CARGO")?)
         .current_dir(workspace)
-        .args(["build", "--quiet", "--release", "--package", PACKAGE, "--bin", PROGRAM])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            PACKAGE,
+            "--bin",
+            PROGRAM,
+        ])
         .args(["-Z", "build-std=core", "--target", target, "--target-dir"])
         .arg(target_directory)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -87,6 +98,9 @@ fn compile(workspace: &Path, target: &str, target_directory: &Path) -> Result<()
         .env_remove("CARGO_PROFILE_RELEASE_DEBUG")
         .status()
         .context("cannot run cargo")?;
-    ensure!(status.success(), "the kernel side does not compile ({status})");
+    ensure!(
+        status.success(),
+        "the kernel side does not compile ({status})"
+    );
     Ok(())
 }

@@ -50,12 +50,19 @@ impl Report {
 
     fn new(kernel: &Kernel, attempt: &Result<(), LoadError>) -> Self {
         let mut lines = vec![
-            line(State::Good, "kernel", format!("Linux {} on {}", kernel.release, kernel.machine)),
+            line(
+                State::Good,
+                "kernel",
+                format!("Linux {} on {}", kernel.release, kernel.machine),
+            ),
             privileges(kernel),
             types(kernel),
         ];
         lines.extend(HOOKS.map(|hook| {
-            let there = kernel.btf.as_ref().is_ok_and(|btf| btf.has_tracepoint(hook.name));
+            let there = kernel
+                .btf
+                .as_ref()
+                .is_ok_and(|btf| btf.has_tracepoint(hook.name));
             if there {
                 line(State::Good, "tracepoint", hook.name.to_owned())
             } else {
@@ -65,7 +72,10 @@ impl Report {
         }));
         lines.extend(surroundings(kernel));
         lines.push(outcome(attempt));
-        Self { lines, works: attempt.is_ok() }
+        Self {
+            lines,
+            works: attempt.is_ok(),
+        }
     }
 }
 
@@ -82,28 +92,48 @@ impl fmt::Display for Report {
                 writeln!(formatter, "    {:<12} -> {advice}", "")?;
             }
         }
-        let verdict = if self.works { "tracing works here" } else { "tracing cannot work here" };
+        let verdict = if self.works {
+            "tracing works here"
+        } else {
+            "tracing cannot work here"
+        };
         writeln!(formatter, "\n{verdict}")
     }
 }
 
 fn attempt() -> Result<(), LoadError> {
-    Capture::load(&Config { ring_bytes: RING_BYTES, ..Config::default() }).map(drop)
+    Capture::load(&Config {
+        ring_bytes: RING_BYTES,
+        ..Config::default()
+    })
+    .map(drop)
 }
 
 fn privileges(kernel: &Kernel) -> Line {
     if kernel.privileged {
-        line(State::Good, "privileges", "BPF programs may be loaded".to_owned())
+        line(
+            State::Good,
+            "privileges",
+            "BPF programs may be loaded".to_owned(),
+        )
     } else {
         let advice = "run as root, or give CAP_BPF and CAP_PERFMON (in a container: \
                       --privileged, or --cap-add of both)";
-        bad("privileges", "BPF programs may not be loaded".to_owned(), advice.to_owned())
+        bad(
+            "privileges",
+            "BPF programs may not be loaded".to_owned(),
+            advice.to_owned(),
+        )
     }
 }
 
 fn types(kernel: &Kernel) -> Line {
     match &kernel.btf {
-        Ok(_) => line(State::Good, "BTF", "the kernel describes its types".to_owned()),
+        Ok(_) => line(
+            State::Good,
+            "BTF",
+            "the kernel describes its types".to_owned(),
+        ),
         Err(error) => bad(
             "BTF",
             error.to_string(),
@@ -121,7 +151,11 @@ fn surroundings(kernel: &Kernel) -> Vec<Line> {
             "confidentiality: programs may not read memory".to_owned(),
             "boot with lockdown=integrity or without".to_owned(),
         ),
-        mode => line(State::Good, "lockdown", format!("{mode}: does not stand in the way")),
+        mode => line(
+            State::Good,
+            "lockdown",
+            format!("{mode}: does not stand in the way"),
+        ),
     };
     let optional = |what, found: Option<String>, without: &str| match found {
         Some(found) => line(State::Good, what, found),
@@ -130,7 +164,11 @@ fn surroundings(kernel: &Kernel) -> Vec<Line> {
     let path = |path: &std::path::PathBuf| path.display().to_string();
     vec![
         lockdown,
-        optional("kprobes", kernel.kprobes.then(|| "in the kernel".to_owned()), "not in the kernel"),
+        optional(
+            "kprobes",
+            kernel.kprobes.then(|| "in the kernel".to_owned()),
+            "not in the kernel",
+        ),
         optional("tracefs", kernel.tracefs.as_ref().map(path), "not mounted"),
         optional("cgroup v2", kernel.cgroup.as_ref().map(path), "not mounted"),
     ]
@@ -140,7 +178,11 @@ fn outcome(attempt: &Result<(), LoadError>) -> Line {
     const WHAT: &str = "capture";
     let error = match attempt {
         Ok(()) => {
-            return line(State::Good, WHAT, "socket tracepoints (tp_btf), ring buffer".to_owned());
+            return line(
+                State::Good,
+                WHAT,
+                "socket tracepoints (tp_btf), ring buffer".to_owned(),
+            );
         }
         Err(error) => error,
     };
@@ -165,11 +207,21 @@ fn outcome(attempt: &Result<(), LoadError>) -> Line {
 }
 
 fn line(state: State, what: &'static str, found: String) -> Line {
-    Line { state, what, found, advice: None }
+    Line {
+        state,
+        what,
+        found,
+        advice: None,
+    }
 }
 
 fn bad(what: &'static str, found: String, advice: String) -> Line {
-    Line { state: State::Bad, what, found, advice: Some(advice) }
+    Line {
+        state: State::Bad,
+        what,
+        found,
+        advice: Some(advice),
+    }
 }
 
 #[cfg(test)]

@@ -38,16 +38,19 @@ pub struct Btf {
 impl Btf {
     /// Those of the running kernel.
     pub fn of_running_kernel() -> Result<Self, LoadError> {
-        let bytes = fs::read(Path::new(PATH))
-            .map_err(|source| LoadError::NoBtf { path: PATH, source })?;
+        let bytes =
+            fs::read(Path::new(PATH)).map_err(|source| LoadError::NoBtf { path: PATH, source })?;
         Self::parse(bytes)
     }
 
     /// Those in `bytes`, the content of such a file in native byte order.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, LoadError> {
-        let header = Header::parse(&bytes).ok_or(LoadError::MalformedBtf("its header is cut off"))?;
+        let header =
+            Header::parse(&bytes).ok_or(LoadError::MalformedBtf("its header is cut off"))?;
         if header.magic != MAGIC {
-            return Err(LoadError::MalformedBtf("it does not begin with its magic number"));
+            return Err(LoadError::MalformedBtf(
+                "it does not begin with its magic number",
+            ));
         }
         let mut btf = Self {
             bytes,
@@ -57,17 +60,15 @@ impl Btf {
             typedefs: HashMap::new(),
         };
         btf.index(header.types, header.types_end)
-            .ok_or(LoadError::MalformedBtf("a type is cut off or of an unknown kind"))?;
+            .ok_or(LoadError::MalformedBtf(
+                "a type is cut off or of an unknown kind",
+            ))?;
         Ok(btf)
     }
 
     /// Offset of a member in its structure, in bytes, through anonymous
     /// structures and unions.
-    pub fn offset(
-        &self,
-        structure: &'static str,
-        member: &'static str,
-    ) -> Result<u32, LoadError> {
+    pub fn offset(&self, structure: &'static str, member: &'static str) -> Result<u32, LoadError> {
         let missing = LoadError::MissingField { structure, member };
         let Some(&id) = self.structures.get(structure.as_bytes()) else {
             return Err(missing);
@@ -77,7 +78,8 @@ impl Btf {
 
     /// Whether a program can be attached to the tracepoint with this name.
     pub fn has_tracepoint(&self, name: &str) -> bool {
-        self.typedefs.contains_key(format!("btf_trace_{name}").as_bytes())
+        self.typedefs
+            .contains_key(format!("btf_trace_{name}").as_bytes())
     }
 
     fn index(&mut self, mut at: usize, end: usize) -> Option<()> {
@@ -115,7 +117,11 @@ impl Btf {
             let name = string(&self.bytes, self.strings + word(&self.bytes, at)? as usize)?;
             let bits = word(&self.bytes, at + 8)?;
             // With the kind flag, the upper byte is the width of a bit field.
-            let bits = if head.kind_flag { bits & 0x00ff_ffff } else { bits };
+            let bits = if head.kind_flag {
+                bits & 0x00ff_ffff
+            } else {
+                bits
+            };
             if name == wanted {
                 return Some(bits / 8);
             }
@@ -186,7 +192,9 @@ impl Type {
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+    Some(u32::from_ne_bytes(
+        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
+    ))
 }
 
 fn string(bytes: &[u8], at: usize) -> Option<&[u8]> {
@@ -204,7 +212,11 @@ mod tests {
         let strings = b"\0outer\0a\0b\0c\0d\0btf_trace_hook\0u32\0";
         let name = |wanted: &str| {
             let needle = [b"\0", wanted.as_bytes(), b"\0"].concat();
-            strings.windows(needle.len()).position(|window| window == needle).unwrap() as u32 + 1
+            strings
+                .windows(needle.len())
+                .position(|window| window == needle)
+                .unwrap() as u32
+                + 1
         };
         let info = |kind: u32, length: u32| kind << 24 | length;
         let types: Vec<u32> = [
@@ -212,8 +224,18 @@ mod tests {
             vec![0, info(4, 1), 8, name("c"), 1, 32],
             vec![0, info(5, 2), 8, name("b"), 1, 0, 0, 2, 0],
             vec![
-                name("outer"), info(4, 3) | 1 << 31, 16,
-                name("a"), 1, 0, 0, 3, 32, name("d"), 1, 3 << 24 | 96,
+                name("outer"),
+                info(4, 3) | 1 << 31,
+                16,
+                name("a"),
+                1,
+                0,
+                0,
+                3,
+                32,
+                name("d"),
+                1,
+                3 << 24 | 96,
             ],
             vec![name("btf_trace_hook"), info(8, 0), 1],
         ]
@@ -221,7 +243,13 @@ mod tests {
         let types: Vec<u8> = types.into_iter().flat_map(u32::to_ne_bytes).collect();
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
         bytes.extend([1, 0]);
-        for number in [24, 0, types.len() as u32, types.len() as u32, strings.len() as u32] {
+        for number in [
+            24,
+            0,
+            types.len() as u32,
+            types.len() as u32,
+            strings.len() as u32,
+        ] {
             bytes.extend(number.to_ne_bytes());
         }
         bytes.extend(types);
@@ -233,7 +261,10 @@ mod tests {
     fn members_are_found_through_anonymous_ones() {
         let btf = Btf::parse(sample()).unwrap();
         let offset = |member| btf.offset("outer", member).unwrap();
-        assert_eq!([offset("a"), offset("b"), offset("c"), offset("d")], [0, 4, 8, 12]);
+        assert_eq!(
+            [offset("a"), offset("b"), offset("c"), offset("d")],
+            [0, 4, 8, 12]
+        );
     }
 
     #[test]

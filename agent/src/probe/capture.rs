@@ -65,7 +65,10 @@ struct Ring(RingBuf<MapData>);
 
 impl std::fmt::Debug for Ring {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Ring").field(&self.0.as_raw_fd()).finish()
+        formatter
+            .debug_tuple("Ring")
+            .field(&self.0.as_raw_fd())
+            .finish()
     }
 }
 
@@ -163,7 +166,11 @@ impl Capture {
                 self.skip(socket.0, record::SEND, verdict::IGNORE);
                 self.skip(socket.0, record::RECEIVE, verdict::IGNORE);
             }
-            Verdict::SkipTo { socket, direction, offset } => {
+            Verdict::SkipTo {
+                socket,
+                direction,
+                offset,
+            } => {
                 let direction = match direction {
                     Direction::Send => record::SEND,
                     Direction::Receive => record::RECEIVE,
@@ -177,7 +184,10 @@ impl Capture {
     pub fn losses(&self) -> Losses {
         let sum = |reason: u32| {
             let counters = self.losses.words().iter().skip(reason as usize);
-            counters.step_by(loss::COUNT as usize).map(|count| count.load(Ordering::Relaxed)).sum()
+            counters
+                .step_by(loss::COUNT as usize)
+                .map(|count| count.load(Ordering::Relaxed))
+                .sum()
         };
         Losses {
             ring_full: sum(loss::RING_FULL),
@@ -217,16 +227,26 @@ impl Capture {
         self.ends.clear();
         let mut taken = 0;
         while taken < BATCH_RECORDS && self.batch.len() < BATCH_BYTES {
-            let Some(item) = self.ring.0.next() else { break };
+            let Some(item) = self.ring.0.next() else {
+                break;
+            };
             taken += 1;
-            if self.executables.as_mut().is_some_and(|executables| !executables.admits(&item)) {
+            if self
+                .executables
+                .as_mut()
+                .is_some_and(|executables| !executables.admits(&item))
+            {
                 continue;
             }
-            if matches!(item.first(), Some(&(record::DATA | record::OPENED | record::CLOSED))) {
+            if matches!(
+                item.first(),
+                Some(&(record::DATA | record::OPENED | record::CLOSED))
+            ) {
                 self.traffic = Some(now);
             }
             let length = significant_length(&item);
-            self.batch.extend_from_slice(item.get(..length).unwrap_or(&item));
+            self.batch
+                .extend_from_slice(item.get(..length).unwrap_or(&item));
             self.ends.push(self.batch.len());
         }
         taken
@@ -235,8 +255,14 @@ impl Capture {
     fn report_losses(&mut self, sink: &mut impl FnMut(Decoded)) {
         let losses = self.losses();
         for (reason, count) in [
-            (LostReason::RingFull, losses.ring_full - self.reported.ring_full),
-            (LostReason::MapFull, losses.map_full - self.reported.map_full),
+            (
+                LostReason::RingFull,
+                losses.ring_full - self.reported.ring_full,
+            ),
+            (
+                LostReason::MapFull,
+                losses.map_full - self.reported.map_full,
+            ),
         ] {
             if count != 0 {
                 sink(lost(reason, count));
@@ -255,7 +281,11 @@ impl Capture {
 }
 
 fn lost(reason: LostReason, count: u64) -> Decoded {
-    Decoded::Event(Event::Lost(Lost { time: now(), count, reason }))
+    Decoded::Event(Event::Lost(Lost {
+        time: now(),
+        count,
+        reason,
+    }))
 }
 
 fn map_array(ebpf: &Ebpf, name: &str, words: usize) -> Result<Mapped, LoadError> {
@@ -263,5 +293,8 @@ fn map_array(ebpf: &Ebpf, name: &str, words: usize) -> Result<Mapped, LoadError>
         return Err(LoadError::Setup(format!("there is no array {name}")));
     };
     let fd = std::os::fd::AsFd::as_fd(data.fd());
-    Mapped::new(fd, words).map_err(|source| LoadError::Io { what: "cannot map an array", source })
+    Mapped::new(fd, words).map_err(|source| LoadError::Io {
+        what: "cannot map an array",
+        source,
+    })
 }

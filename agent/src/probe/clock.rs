@@ -24,11 +24,17 @@ pub fn clock() -> Event {
         })
         .min();
     let (_, time, wall) = reading.unwrap_or_default();
-    Event::Clock { time: Timestamp(time), wall: WallTime(wall) }
+    Event::Clock {
+        time: Timestamp(time),
+        wall: WallTime(wall),
+    }
 }
 
 fn read(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is valid for writes. Neither clock can fail.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
@@ -43,9 +49,14 @@ mod tests {
     #[test]
     fn the_clocks_are_read_together() {
         let before = now();
-        let Event::Clock { time, wall } = clock() else { panic!("not a clock") };
+        let Event::Clock { time, wall } = clock() else {
+            panic!("not a clock")
+        };
         assert!(before <= time && time <= now());
-        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let system = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_nanos();
         assert!(system.abs_diff(u128::from(wall.0)) < 1_000_000_000);
     }
 }

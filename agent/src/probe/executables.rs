@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::{HashMap, MapData};
 use wirespan_ebpf::process::{EXECUTABLE_ADMITTED, EXECUTABLE_KNOWN};
-use wirespan_ebpf::record::{Executed, Lifecycle, Transfer};
 use wirespan_ebpf::record::{DATA, EXECUTED, EXITED, FORKED, OPENED, UNDECIDED};
+use wirespan_ebpf::record::{Executed, Lifecycle, Transfer};
 use zerocopy::FromBytes;
 
 use super::Filter;
@@ -28,7 +28,13 @@ pub(crate) struct Executables {
 impl Executables {
     /// `fd` is that of `table`.
     pub(crate) fn new(filter: Filter, table: HashMap<MapData, u32, u8>, fd: RawFd) -> Self {
-        Self { filter, table, fd, decided: BTreeMap::new(), started: BTreeMap::new() }
+        Self {
+            filter,
+            table,
+            fd,
+            decided: BTreeMap::new(),
+            started: BTreeMap::new(),
+        }
     }
 
     /// Whether to pass on what the kernel side says in `record`. To be asked of
@@ -72,7 +78,8 @@ impl Executables {
             let length = usize::from(executed.path_length);
             let path = String::from_utf8_lossy(executed.path.get(..length).unwrap_or_default());
             self.decided.remove(&executed.pid);
-            self.started.insert(executed.pid, PathBuf::from(path.as_ref()));
+            self.started
+                .insert(executed.pid, PathBuf::from(path.as_ref()));
         }
     }
 
@@ -92,7 +99,9 @@ impl Executables {
             return admitted;
         }
         let path = fs::read_link(format!("/proc/{pid}/exe")).ok();
-        let path = path.as_deref().or_else(|| self.started.get(&pid).map(PathBuf::as_path));
+        let path = path
+            .as_deref()
+            .or_else(|| self.started.get(&pid).map(PathBuf::as_path));
         // A process that left nothing behind is traced only if all but some are.
         let admitted = self.filter.admits(path.unwrap_or(Path::new("")));
         self.decided.insert(pid, admitted);

@@ -56,8 +56,11 @@ impl Globs {
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, FilterError> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let whole =
-                if pattern.contains('/') { pattern.to_owned() } else { format!("**/{pattern}") };
+            let whole = if pattern.contains('/') {
+                pattern.to_owned()
+            } else {
+                format!("**/{pattern}")
+            };
             set.add(GlobBuilder::new(&whole).literal_separator(true).build()?);
         }
         Ok(Self(set.build()?))

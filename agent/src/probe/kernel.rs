@@ -63,28 +63,41 @@ pub(crate) fn privileged() -> bool {
     let status = read("/proc/self/status");
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    effective.is_some_and(|mask| {
-        mask & SYS_ADMIN != 0 || mask & BPF_AND_PERFMON == BPF_AND_PERFMON
-    })
+    effective.is_some_and(|mask| mask & SYS_ADMIN != 0 || mask & BPF_AND_PERFMON == BPF_AND_PERFMON)
 }
 
 /// How many processors there may ever be.
 pub(crate) fn possible_processors() -> Result<u32, LoadError> {
     const FILE: &str = "/sys/devices/system/cpu/possible";
-    let list = fs::read_to_string(FILE)
-        .map_err(|source| LoadError::Io { what: "cannot tell how many processors there are", source })?;
-    let last = list.trim().rsplit([',', '-']).next().and_then(|last| last.parse::<u32>().ok());
-    last.map(|last| last + 1).ok_or_else(|| LoadError::Setup(format!("{FILE} holds {list:?}")))
+    let list = fs::read_to_string(FILE).map_err(|source| LoadError::Io {
+        what: "cannot tell how many processors there are",
+        source,
+    })?;
+    let last = list
+        .trim()
+        .rsplit([',', '-'])
+        .next()
+        .and_then(|last| last.parse::<u32>().ok());
+    last.map(|last| last + 1)
+        .ok_or_else(|| LoadError::Setup(format!("{FILE} holds {list:?}")))
 }
 
 /// Waits until `fd` can be read, a signal comes, or `timeout` is over.
 pub(crate) fn wait_readable(fd: RawFd, timeout: Duration) -> io::Result<()> {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: one valid pollfd.
     let result = unsafe { libc::poll(&raw mut poll, 1, timeout) };
     let error = io::Error::last_os_error();
-    if result >= 0 || error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+    if result >= 0 || error.kind() == io::ErrorKind::Interrupted {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 fn machine() -> String {
@@ -93,16 +106,23 @@ fn machine() -> String {
     // SAFETY: `name` is valid for writes; the fields are then NUL-terminated.
     unsafe { libc::uname(&raw mut name) };
     let bytes = name.machine.iter().take_while(|&&byte| byte != 0);
-    bytes.map(|&byte| char::from(byte.to_ne_bytes()[0])).collect()
+    bytes
+        .map(|&byte| char::from(byte.to_ne_bytes()[0]))
+        .collect()
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// The kernel marks the mode in force: `none [integrity] confidentiality`.
 fn lockdown(modes: &str) -> String {
-    let marked = modes.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    let marked = modes
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
     marked.map_or("none", |(mode, _)| mode).to_owned()
 }
 

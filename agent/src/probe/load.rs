@@ -20,13 +20,34 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/wi
 /// The tracepoints that are used, in the order of attaching: processes first,
 /// so that no child of a process asked for is missed; payload last.
 pub const HOOKS: [Hook; 7] = [
-    Hook { name: "sched_process_fork", since: "5.5" },
-    Hook { name: "sched_process_exec", since: "5.5" },
-    Hook { name: "sched_process_exit", since: "5.5" },
-    Hook { name: "tcp_destroy_sock", since: "5.5" },
-    Hook { name: "inet_sock_set_state", since: "5.5" },
-    Hook { name: "sock_send_length", since: "6.3" },
-    Hook { name: "sock_recv_length", since: "6.3" },
+    Hook {
+        name: "sched_process_fork",
+        since: "5.5",
+    },
+    Hook {
+        name: "sched_process_exec",
+        since: "5.5",
+    },
+    Hook {
+        name: "sched_process_exit",
+        since: "5.5",
+    },
+    Hook {
+        name: "tcp_destroy_sock",
+        since: "5.5",
+    },
+    Hook {
+        name: "inet_sock_set_state",
+        since: "5.5",
+    },
+    Hook {
+        name: "sock_send_length",
+        since: "6.3",
+    },
+    Hook {
+        name: "sock_recv_length",
+        since: "6.3",
+    },
 ];
 
 /// How to capture.
@@ -86,7 +107,8 @@ pub(crate) fn load(config: &Config) -> Result<Ebpf, LoadError> {
 
 /// The table with this name, typed.
 pub(crate) fn take_map(ebpf: &mut Ebpf, name: &str) -> Result<Map, LoadError> {
-    ebpf.take_map(name).ok_or_else(|| LoadError::Setup(format!("there is no map {name}")))
+    ebpf.take_map(name)
+        .ok_or_else(|| LoadError::Setup(format!("there is no map {name}")))
 }
 
 /// What goes wrong, with what caused it.
@@ -104,7 +126,10 @@ fn settings(config: &Config) -> Result<config::Config, LoadError> {
     let btf = Btf::of_running_kernel()?;
     for hook in HOOKS {
         if !btf.has_tracepoint(hook.name) {
-            return Err(LoadError::NoHook { name: hook.name, since: hook.since });
+            return Err(LoadError::NoHook {
+                name: hook.name,
+                since: hook.since,
+            });
         }
     }
     let mut offsets = Offsets::locate(|structure, member| btf.offset(structure, member))?;
@@ -113,7 +138,11 @@ fn settings(config: &Config) -> Result<config::Config, LoadError> {
     let filter = &config.filter;
     Ok(config::Config {
         offsets,
-        own_pid: if config.trace_self { 0 } else { std::process::id() },
+        own_pid: if config.trace_self {
+            0
+        } else {
+            std::process::id()
+        },
         call_limit: config.call_limit.min(record::PAYLOAD_MAX as u32),
         turn_limit: config.turn_limit,
         beyond_limit: config.beyond_limit,
@@ -135,7 +164,9 @@ fn attach(ebpf: &mut Ebpf, name: &'static str, btf: &aya::Btf) -> Result<(), Loa
         .program_mut(name)
         .ok_or_else(|| LoadError::Setup(format!("there is no program {name}")))?;
     let program: &mut BtfTracePoint = program.try_into().map_err(|error| refusal(name, &error))?;
-    program.load(name, btf).map_err(|error| refusal(name, &error))?;
+    program
+        .load(name, btf)
+        .map_err(|error| refusal(name, &error))?;
     program.attach().map_err(|error| refusal(name, &error))?;
     Ok(())
 }
@@ -143,9 +174,15 @@ fn attach(ebpf: &mut Ebpf, name: &'static str, btf: &aya::Btf) -> Result<(), Loa
 fn refusal(program: &'static str, error: &ProgramError) -> LoadError {
     match error {
         ProgramError::LoadError { verifier_log, .. } if !verifier_log.to_string().is_empty() => {
-            LoadError::Verifier { program, log: tail(&verifier_log.to_string()) }
+            LoadError::Verifier {
+                program,
+                log: tail(&verifier_log.to_string()),
+            }
         }
-        error => LoadError::Refused { program, reason: chain(error) },
+        error => LoadError::Refused {
+            program,
+            reason: chain(error),
+        },
     }
 }
 
@@ -158,11 +195,19 @@ fn tail(log: &str) -> String {
 
 fn list_ports(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
     let mut table = table::<u16>(ebpf, "PORTS")?;
-    let included = filter.ports.iter().map(|&port| (port, config::PORT_INCLUDED));
-    let excluded = filter.exclude_ports.iter().map(|&port| (port, config::PORT_EXCLUDED));
+    let included = filter
+        .ports
+        .iter()
+        .map(|&port| (port, config::PORT_INCLUDED));
+    let excluded = filter
+        .exclude_ports
+        .iter()
+        .map(|&port| (port, config::PORT_EXCLUDED));
     for (port, mark) in included.chain(excluded) {
         let mark = mark | table.get(&port, 0).unwrap_or(0);
-        table.insert(port, mark, 0).map_err(|error| LoadError::Setup(chain(&error)))?;
+        table
+            .insert(port, mark, 0)
+            .map_err(|error| LoadError::Setup(chain(&error)))?;
     }
     Ok(())
 }
@@ -185,7 +230,9 @@ fn list_processes(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
             entry |= EXCLUDED_TREE;
         }
         if entry != 0 {
-            table.insert(pid, entry, 0).map_err(|error| LoadError::Setup(chain(&error)))?;
+            table
+                .insert(pid, entry, 0)
+                .map_err(|error| LoadError::Setup(chain(&error)))?;
         }
     }
     Ok(())
@@ -193,7 +240,10 @@ fn list_processes(ebpf: &mut Ebpf, filter: &Filter) -> Result<(), LoadError> {
 
 /// The parent of each process.
 fn parents() -> Result<std::collections::BTreeMap<u32, u32>, LoadError> {
-    let io = |source| LoadError::Io { what: "cannot list the processes in /proc", source };
+    let io = |source| LoadError::Io {
+        what: "cannot list the processes in /proc",
+        source,
+    };
     let mut parents = std::collections::BTreeMap::new();
     for entry in fs::read_dir("/proc").map_err(io)? {
         let name = entry.map_err(io)?.file_name();
@@ -211,7 +261,12 @@ fn parents() -> Result<std::collections::BTreeMap<u32, u32>, LoadError> {
 
 /// The name, in parentheses, may hold anything.
 fn parent(stat: &str) -> Option<u32> {
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 fn table<'a, K: aya::Pod>(

@@ -43,16 +43,16 @@ static X86_64: Machine = Machine {
     count: ("dx", 0),
     under_way: UnderWay::Enosys(("ax", 0)),
     calls: &[
-        (0, FORM_BUFFER),    // read
-        (1, FORM_BUFFER),    // write
-        (19, FORM_VECTOR),   // readv
-        (20, FORM_VECTOR),   // writev
-        (44, FORM_BUFFER),   // sendto
-        (45, FORM_BUFFER),   // recvfrom
-        (46, FORM_MESSAGE),  // sendmsg
-        (47, FORM_MESSAGE),  // recvmsg
-        (327, FORM_VECTOR),  // preadv2
-        (328, FORM_VECTOR),  // pwritev2
+        (0, FORM_BUFFER),   // read
+        (1, FORM_BUFFER),   // write
+        (19, FORM_VECTOR),  // readv
+        (20, FORM_VECTOR),  // writev
+        (44, FORM_BUFFER),  // sendto
+        (45, FORM_BUFFER),  // recvfrom
+        (46, FORM_MESSAGE), // sendmsg
+        (47, FORM_MESSAGE), // recvmsg
+        (327, FORM_VECTOR), // preadv2
+        (328, FORM_VECTOR), // pwritev2
     ],
 };
 
@@ -142,7 +142,10 @@ mod tests {
         for (number, form) in expected {
             assert_eq!(forms[usize::try_from(number).unwrap()], form, "{number}");
         }
-        assert_eq!(forms.iter().filter(|&&form| form != FORM_NONE).count(), expected.len());
+        assert_eq!(
+            forms.iter().filter(|&&form| form != FORM_NONE).count(),
+            expected.len()
+        );
     }
 
     #[test]

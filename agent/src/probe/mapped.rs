@@ -26,7 +26,14 @@ impl Mapped {
         let start = unsafe {
             let length = words * size_of::<u64>();
             let null = std::ptr::null_mut();
-            libc::mmap(null, length, protection, libc::MAP_SHARED, map.as_raw_fd(), 0)
+            libc::mmap(
+                null,
+                length,
+                protection,
+                libc::MAP_SHARED,
+                map.as_raw_fd(),
+                0,
+            )
         };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());

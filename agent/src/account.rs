@@ -1,0 +1,166 @@
+//! The account that a run ends with: what became of every request.
+//!
+//! `requests seen = spans exported + Σ dropped`. With several outputs,
+//! exported is what all of them took: the account is that of the output which
+//! exported least, and the others follow.
+
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+
+use wirespan_stitch::account::Account as Engine;
+
+use crate::export::counters::Counters;
+use crate::outputs::Exported;
+
+/// What became of every request, for people and scripts.
+#[derive(Debug)]
+pub struct Account {
+    /// Requests, up to the spans they became.
+    pub engine: Engine,
+    /// Spans, from there on.
+    pub exported: Exported,
+    /// What the source says of itself: a line each.
+    pub source: Vec<(String, u64)>,
+}
+
+impl Account {
+    /// Requests that gave no span at the worst output, by reason.
+    fn dropped(&self) -> Vec<(String, u64)> {
+        let worst = self.worst().map(|output| drops(output));
+        let lost = match worst {
+            Some(lost) => lost,
+            None => vec![("no output".to_owned(), self.exported.handed.exported())],
+        };
+        drops(&self.exported.handed)
+            .into_iter()
+            .chain([("not finished".to_owned(), self.engine.open)])
+            .chain(lost)
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    fn worst(&self) -> Option<&Arc<Counters>> {
+        self.exported
+            .outputs
+            .iter()
+            .min_by_key(|output| output.exported())
+    }
+}
+
+impl Display for Account {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let exported = self.worst().map_or(0, |output| output.exported());
+        writeln!(f, "wirespan: account")?;
+        line(f, "requests seen", self.engine.seen)?;
+        line(f, "spans exported", exported)?;
+        for (reason, count) in self.dropped() {
+            line(f, &format!("dropped: {reason}"), count)?;
+        }
+        if self.exported.outputs.len() > 1 {
+            for output in &self.exported.outputs {
+                line(f, &format!("{} exported", output.output), output.exported())?;
+                for (reason, count) in drops(output) {
+                    line(f, &format!("{} lost, {reason}", output.output), count)?;
+                }
+            }
+        }
+        for (what, count) in self.remarks() {
+            line(f, what, count)?;
+        }
+        for (what, count) in &self.source {
+            line(f, what, *count)?;
+        }
+        Ok(())
+    }
+}
+
+impl Account {
+    /// What spans tell of themselves, where it is not that all was well.
+    fn remarks(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let engine = &self.engine;
+        let outcomes = &engine.outcomes;
+        [
+            ("connection closed early", outcomes.closed),
+            ("response lost in a gap", outcomes.gap),
+            ("no response in time", outcomes.timed_out),
+            ("given up over a limit", outcomes.evicted),
+            ("open at the end", outcomes.end_of_input),
+            ("placed without waiting on", engine.overdue),
+            ("sockets given up", engine.evicted_sockets),
+            ("invalid trace contexts", engine.invalid_contexts),
+            ("events out of order", engine.late_events),
+            ("events lost by the source", engine.lost_events),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+    }
+}
+
+fn drops(counters: &Counters) -> Vec<(String, u64)> {
+    counters
+        .dropped()
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| (reason.as_str().replace('_', " "), count))
+        .collect()
+}
+
+fn line(f: &mut Formatter<'_>, what: &str, count: u64) -> fmt::Result {
+    writeln!(f, "  {what:<30} {count:>12}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::counters::Drop;
+
+    fn account(outputs: Vec<Arc<Counters>>) -> Account {
+        let handed = Counters::new("export");
+        handed.ticket(95).exported(0);
+        handed.ticket(3).dropped(Drop::QueueFull);
+        Account {
+            engine: Engine {
+                seen: 100,
+                spans: 98,
+                open: 2,
+                ..Engine::default()
+            },
+            exported: Exported { handed, outputs },
+            source: vec![("bytes lost".to_owned(), 5)],
+        }
+    }
+
+    #[test]
+    fn it_adds_up_at_the_worst_output() {
+        let json = Counters::new("json");
+        json.ticket(95).exported(0);
+        let otlp = Counters::new("otlp");
+        otlp.ticket(95).exported(10);
+        let text = account(vec![json, otlp]).to_string();
+        let expected = "\
+wirespan: account
+  requests seen                           100
+  spans exported                           85
+  dropped: queue full                       3
+  dropped: not finished                     2
+  dropped: rejected                        10
+  json exported                            95
+  otlp exported                            85
+  otlp lost, rejected                      10
+  bytes lost                                5
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn without_outputs_nothing_was_exported() {
+        let text = account(vec![]).to_string();
+        assert!(
+            text.contains("spans exported                            0"),
+            "{text}"
+        );
+        assert!(
+            text.contains("dropped: no output                       95"),
+            "{text}"
+        );
+    }
+}
