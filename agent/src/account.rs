@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use wirespan_stitch::account::Account as Engine;
+use wirespan_stitch::exchange::Outcome;
 
 use crate::export::counters::Counters;
 use crate::outputs::Exported;
@@ -67,7 +68,7 @@ impl Display for Account {
         for (what, count) in self.remarks() {
             line(f, what, count)?;
         }
-        for (what, count) in &self.source {
+        for (what, count) in self.source.iter().filter(|(_, count)| *count > 0) {
             line(f, what, *count)?;
         }
         Ok(())
@@ -75,17 +76,29 @@ impl Display for Account {
 }
 
 impl Account {
-    /// What spans tell of themselves, where it is not that all was well.
+    /// Where it is not that all was well: what the spans themselves also say.
     fn remarks(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let engine = &self.engine;
-        let outcomes = &engine.outcomes;
+        let http = &engine.http;
+        let ended = |outcomes: &[Outcome]| -> u64 {
+            let counts = outcomes.iter().map(|outcome| http.exchanges_by(*outcome));
+            counts.sum()
+        };
+        let early = [
+            Outcome::ClosedBeforeResponse,
+            Outcome::ClosedInResponse,
+            Outcome::ResetBeforeResponse,
+            Outcome::ResetInResponse,
+        ];
         [
-            ("connection closed early", outcomes.closed),
-            ("response lost in a gap", outcomes.gap),
-            ("no response in time", outcomes.timed_out),
-            ("given up over a limit", outcomes.evicted),
-            ("open at the end", outcomes.end_of_input),
-            ("placed without waiting on", engine.overdue),
+            ("spans cut by a closed connection", ended(&early)),
+            ("spans cut by lost bytes", ended(&[Outcome::Gap])),
+            ("spans without an end in time", ended(&[Outcome::TimedOut])),
+            ("spans given up over a limit", ended(&[Outcome::Evicted])),
+            ("spans open at the end", ended(&[Outcome::EndOfInput])),
+            ("spans that waited for their place in vain", engine.overdue),
+            ("responses without their request", http.responses_unmatched),
+            ("gaps in streams", http.gaps),
             ("sockets given up", engine.evicted_sockets),
             ("invalid trace contexts", engine.invalid_contexts),
             ("events out of order", engine.late_events),
@@ -105,7 +118,7 @@ fn drops(counters: &Counters) -> Vec<(String, u64)> {
 }
 
 fn line(f: &mut Formatter<'_>, what: &str, count: u64) -> fmt::Result {
-    writeln!(f, "  {what:<30} {count:>12}")
+    writeln!(f, "  {what:<42} {count:>12}")
 }
 
 #[cfg(test)]
@@ -138,15 +151,15 @@ mod tests {
         let text = account(vec![json, otlp]).to_string();
         let expected = "\
 wirespan: account
-  requests seen                           100
-  spans exported                           85
-  dropped: queue full                       3
-  dropped: not finished                     2
-  dropped: rejected                        10
-  json exported                            95
-  otlp exported                            85
-  otlp lost, rejected                      10
-  bytes lost                                5
+  requests seen                                       100
+  spans exported                                       85
+  dropped: queue full                                   3
+  dropped: not finished                                 2
+  dropped: rejected                                    10
+  json exported                                        95
+  otlp exported                                        85
+  otlp lost, rejected                                  10
+  bytes lost                                            5
 ";
         assert_eq!(text, expected);
     }
@@ -155,11 +168,11 @@ wirespan: account
     fn without_outputs_nothing_was_exported() {
         let text = account(vec![]).to_string();
         assert!(
-            text.contains("spans exported                            0"),
+            text.contains("spans exported                                        0"),
             "{text}"
         );
         assert!(
-            text.contains("dropped: no output                       95"),
+            text.contains("dropped: no output                                   95"),
             "{text}"
         );
     }

@@ -23,8 +23,10 @@ pub struct Cli {
 pub enum Command {
     /// Trace this host until interrupted, then flush and print the account
     Run {
+        /// What to trace
         #[command(flatten)]
         filters: Filters,
+        /// Where spans go
         #[command(flatten)]
         outputs: Outputs,
     },
@@ -32,6 +34,7 @@ pub enum Command {
     Record {
         /// The recording; it must not exist yet
         file: PathBuf,
+        /// What to trace
         #[command(flatten)]
         filters: Filters,
     },
@@ -39,6 +42,7 @@ pub enum Command {
     Replay {
         /// A recording or a packet capture
         file: PathBuf,
+        /// Where spans go
         #[command(flatten)]
         outputs: Outputs,
     },

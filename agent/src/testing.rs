@@ -63,7 +63,7 @@ pub(crate) fn exchange(method: &str, target: &str, status: u16) -> Exchange {
             message: message(0),
         },
         response: Some(Response {
-            status,
+            status: Some(status),
             version: Version::Http11,
             fields: Fields::default(),
             message: message(12),

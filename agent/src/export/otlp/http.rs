@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use wirespan_stitch::exchange::{CaptureMarks, Exchange, Outcome, Request, Role, Version};
+use wirespan_stitch::exchange::{
+    Anomalies, Anomaly, CaptureMarks, Exchange, Outcome, Request, Role, Version,
+};
 use wirespan_stitch::span::Span;
 
 use super::attribute::Attributes;
@@ -201,6 +203,10 @@ fn put_capture(attributes: &mut Attributes, exchange: &Exchange) {
             }
         }
     }
+    if exchange.anomalies != Anomalies::default() {
+        let kinds = exchange.anomalies.iter().map(Anomaly::as_str);
+        attributes.strings("wirespan.http.anomaly", kinds);
+    }
     let unknown_end = match exchange.outcome {
         Outcome::Gap => Some("gap"),
         Outcome::Evicted => Some("evicted"),
@@ -224,7 +230,10 @@ fn put_capture(attributes: &mut Attributes, exchange: &Exchange) {
 /// Status and `error.type`; gives whether the span failed. A 4xx is the
 /// client's error, not the server's.
 fn put_result(attributes: &mut Attributes, kind: Role, exchange: &Exchange) -> bool {
-    let status = exchange.response.as_ref().map(|response| response.status);
+    let status = exchange
+        .response
+        .as_ref()
+        .and_then(|response| response.status);
     if let Some(status) = status {
         attributes.int("http.response.status_code", status);
     }

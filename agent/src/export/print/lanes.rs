@@ -156,7 +156,10 @@ fn service(span: &Span) -> String {
 /// The status code, or in a word why there is none.
 fn status(span: &Span) -> (String, bool) {
     let exchange = &span.exchange;
-    let code = exchange.response.as_ref().map(|response| response.status);
+    let code = exchange
+        .response
+        .as_ref()
+        .and_then(|response| response.status);
     let broken = broken_off(exchange.outcome);
     let failed = broken.is_some()
         || code.is_some_and(|code| code >= 500 || (code >= 400 && span.kind == Role::Client));
