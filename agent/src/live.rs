@@ -49,8 +49,11 @@ pub fn watch(filter: Filter, sink: &mut impl Sink) -> Result<Capture> {
         filter,
         ..probe::Config::default()
     };
-    let mut capture = Capture::load(&config).context("cannot trace (see `wirespan doctor`)")?;
     let mut processes = Processes::new(host::attributes());
+    // Before anything that happens: no event is without its wall-clock time.
+    let clock = probe::clock();
+    let mut capture = Capture::load(&config).context("cannot trace (see `wirespan doctor`)")?;
+    sink.take(clock)?;
     say_ready();
     let mut ending: Option<Instant> = None;
     loop {

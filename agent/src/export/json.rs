@@ -177,6 +177,9 @@ impl Json {
         const DIGITS: [char; 16] = [
             '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
         ];
+        if bytes.is_empty() {
+            return;
+        }
         self.key(name);
         self.text.push('"');
         for byte in bytes {
