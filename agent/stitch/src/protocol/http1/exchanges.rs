@@ -106,10 +106,10 @@ impl Http1 {
 
     /// Ends everything that waits.
     pub fn end(&mut self, end: End, context: &mut Context<'_>) {
-        if let Some(head) = self.early.take() {
-            drop(head);
+        if self.early.take().is_some() {
             context.counters.responses_unmatched += 1;
         }
+        self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),
             End::Idle => self.queue.give_up(Outcome::TimedOut, context.counters),
@@ -681,6 +681,29 @@ impl Http1 {
         };
         if ends {
             self.end_response(context);
+        }
+    }
+
+    /// Keeps what was read of messages that will not end.
+    fn record_unfinished(&mut self) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        let (request, response) = (requests as usize, opposite(requests) as usize);
+        if let Some(pending) = self.queue.last_mut()
+            && Some(pending.ordinal) == self.sending
+        {
+            let reader = &self.ways[request].reader;
+            pending.exchange.request.message = reader.message();
+            pending.exchange.capture.insert(reader.notes().1);
+        }
+        if self.target == Some(Target::Front)
+            && let Some(front) = self.queue.front_mut()
+            && let Some(answer) = &mut front.exchange.response
+        {
+            let reader = &self.ways[response].reader;
+            answer.message = reader.message();
+            front.exchange.capture.insert(reader.notes().1);
         }
     }
 
