@@ -4,7 +4,9 @@
 mod http_cases;
 mod http_wire;
 
-use http_cases::cases;
+use http_cases::{Case, cases};
+use http_wire::{Outcome, line, without};
+use wirespan_stitch::event::{Data, Direction};
 
 #[test]
 fn whole() {
@@ -33,4 +35,72 @@ fn cut_in_two_everywhere() {
             assert_eq!(outcome.lines(), case.seen, "{} cut at {cut}", case.name);
         }
     }
+}
+
+/// Whatever is missing: what is reported of an exchange is true of it.
+#[test]
+fn any_piece_missing() {
+    for case in cases().into_iter().filter(|case| !case.nested) {
+        lose_pieces(&case, &case.wire.whole(), |_| true);
+    }
+}
+
+/// The same where the calls are small. Not every length of the missing piece.
+#[test]
+fn any_piece_missing_of_small_calls() {
+    let lengths = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144];
+    for case in cases().into_iter().filter(|case| !case.nested) {
+        let bytes = case.wire.pieces(|length| (1..length).collect());
+        lose_pieces(&case, &bytes, |length| lengths.contains(&length));
+        let mut said = 0;
+        let mixed = case.wire.pieces(|length| {
+            said += 5;
+            (1..length).filter(|at| at % (said % 11 + 3) == 0).collect()
+        });
+        lose_pieces(&case, &mixed, |length| lengths.contains(&length));
+    }
+}
+
+fn lose_pieces(case: &Case, events: &[Data], of_length: impl Fn(u64) -> bool) {
+    let truth = case.wire.run(&case.wire.whole());
+    for direction in [Direction::Send, Direction::Receive] {
+        let length = case.wire.lengths()[direction as usize];
+        for from in 0..length {
+            for to in (from + 1..=length).filter(|to| of_length(to - from)) {
+                let outcome = case.wire.run(&without(events, direction, from, to));
+                if let Err(wrong) = is_true(&outcome, &truth) {
+                    panic!("{}: {direction:?} {from}..{to} lost: {wrong}", case.name);
+                }
+            }
+        }
+    }
+}
+
+/// Every exchange is one of the truth, with its own response if any.
+fn is_true(outcome: &Outcome, truth: &Outcome) -> Result<(), String> {
+    for (_, seen) in &outcome.exchanges {
+        let offset = seen.request.message.offset;
+        let Some((_, exchange)) = truth
+            .exchanges
+            .iter()
+            .find(|(_, exchange)| exchange.request.message.offset == offset)
+        else {
+            return Err(format!("invented {}", line(seen)));
+        };
+        let request = &exchange.request;
+        let same = (&request.method, &request.target, request.version)
+            == (&seen.request.method, &seen.request.target, seen.request.version);
+        if !same {
+            return Err(format!("{} is told as {}", line(exchange), line(seen)));
+        }
+        let Some(response) = &seen.response else { continue };
+        let paired = exchange.response.as_ref().is_some_and(|of_truth| {
+            of_truth.status == response.status
+                && of_truth.message.offset == response.message.offset
+        });
+        if !paired {
+            return Err(format!("{} got the wrong response: {}", line(exchange), line(seen)));
+        }
+    }
+    Ok(())
 }

@@ -10,6 +10,9 @@ pub struct Case {
     pub wire: Wire,
     /// One line for each exchange; see `http_wire::line`.
     pub seen: Vec<&'static str>,
+    /// HTTP/1.x is carried inside something else: whoever misses how that began
+    /// cannot know.
+    pub nested: bool,
 }
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -414,11 +417,23 @@ fn switches() -> Vec<Case> {
             "to a tunnel",
             Wire::new()
                 .request("CONNECT y:443 HTTP/1.1\r\nHost: y:443\r\n\r\n")
-                .request(GET)
+                .request(b"\x16\x03\x01\x00\x04\x01\x00\x00\x00".as_slice())
                 .response("HTTP/1.1 200 Connected\r\nContent-Length: 5\r\n\r\n")
-                .response(OK),
+                .response(b"\x16\x03\x03\x00\x04\x02\x00\x00\x00".as_slice()),
             &["CONNECT y:443 200 0/0 Upgraded"],
         ),
+        Case {
+            nested: true,
+            ..case(
+                "to a tunnel that carries HTTP",
+                Wire::new()
+                    .request("CONNECT y:80 HTTP/1.1\r\nHost: y:80\r\n\r\n")
+                    .request(GET)
+                    .response("HTTP/1.1 200 Connected\r\n\r\n")
+                    .response(OK),
+                &["CONNECT y:80 200 0/0 Upgraded"],
+            )
+        },
         case(
             "no tunnel",
             Wire::new()
@@ -484,6 +499,7 @@ fn case(name: &'static str, wire: Wire, seen: &[&'static str]) -> Case {
         name,
         wire,
         seen: seen.to_vec(),
+        nested: false,
     }
 }
 

@@ -37,12 +37,20 @@ pub struct Http1 {
     /// Requests that went by unseen before the next one, at least.
     missed: Option<u32>,
     /// A request after which the connection may carry something else.
-    switching: Option<u64>,
+    switching: Option<Switching>,
     /// Number of the next request when the response began.
     ordinal_then: u64,
     /// A final response has been seen.
     answered: bool,
     carries: Option<Protocol>,
+}
+
+/// A request that asks to switch the connection to something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Switching {
+    ordinal: u64,
+    /// What it asks for would be seen not to be HTTP/1.x by its first bytes.
+    obvious: bool,
 }
 
 /// One direction.
@@ -57,6 +65,8 @@ struct Way {
     /// Calls that began with no head, since the last head.
     headless: u32,
     begun: bool,
+    /// Its beginning was not seen.
+    in_the_middle: bool,
 }
 
 /// What every step needs.
@@ -106,10 +116,10 @@ impl Http1 {
 
     /// Ends everything that waits.
     pub fn end(&mut self, end: End, context: &mut Context<'_>) {
-        if let Some(head) = self.early.take() {
-            drop(head);
+        if self.early.take().is_some() {
             context.counters.responses_unmatched += 1;
         }
+        self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),
             End::Idle => self.queue.give_up(Outcome::TimedOut, context.counters),
@@ -132,8 +142,7 @@ impl Http1 {
                 self.way_mut(responses).reader.expect_body(Framing::Unknown);
             }
         }
-        self.queue.settle(context.counters);
-        self.queue.forget_pipelining();
+        self.queue.settle_in_silence(context.counters);
     }
 
     /// The next thing to tell.
@@ -200,8 +209,13 @@ impl Http1 {
         let other = self.way(opposite(direction));
         let other_from_start = other.begun && !other.reader.is_lost();
         if in_the_middle && !other_from_start {
-            self.way_mut(direction).reader.begin_lost();
+            let way = self.way_mut(direction);
+            way.reader.begin_lost();
+            way.in_the_middle = true;
             self.queue.begin_loose();
+            if self.ways.iter().all(|way| way.in_the_middle) {
+                self.queue.trust();
+            }
         }
     }
 
@@ -232,7 +246,10 @@ impl Http1 {
             let may_begin = self.may_begin(direction);
             let reader = &mut self.way_mut(direction).reader;
             match reader.read(&mut piece, may_begin, context.limits, context.counters) {
-                Some(signal) => self.handle_signal(direction, signal, lost(&piece), context),
+                Some(signal) => {
+                    self.handle_signal(direction, signal, lost(&piece), context);
+                    self.check_switch(context);
+                }
                 None => return self.note_headless(direction, context),
             }
         }
@@ -243,15 +260,22 @@ impl Http1 {
         self.way(direction).reader.is_paused()
             || (self.requests == Some(direction)
                 && self.sending.is_none()
-                && self
-                    .switching
-                    .is_some_and(|ordinal| self.is_unanswered(ordinal)))
+                && self.switching.is_some())
     }
 
-    fn is_unanswered(&self, ordinal: u64) -> bool {
-        self.queue
-            .last()
-            .is_some_and(|pending| pending.ordinal == ordinal && !pending.taken)
+    /// Whether the connection switched cannot be told if the answer to the
+    /// request that asked for it was lost.
+    fn check_switch(&mut self, context: &mut Context<'_>) {
+        let Some(switching) = self.switching else {
+            return;
+        };
+        match self.queue.last() {
+            Some(last) if last.ordinal == switching.ordinal && !last.taken => return,
+            Some(last) if last.ordinal == switching.ordinal => {}
+            _ if switching.obvious => {}
+            _ => return self.stop(Protocol::Switched, context),
+        }
+        self.switching = None;
     }
 
     /// Keeps a piece until the direction may go on. Over the limit only its
@@ -370,11 +394,12 @@ impl Http1 {
             true => noted.request(version, &mut anomalies),
             false => Framing::Unknown,
         };
+        let obvious = noted.upgrade.is_some_and(is_obvious);
         let switches = noted.upgrade.is_some() || &method[..] == b"CONNECT";
         let ordinal = self.ordinal;
         self.ordinal += 1;
         self.sending = Some(ordinal);
-        self.switching = switches.then_some(ordinal);
+        self.switching = switches.then_some(Switching { ordinal, obvious });
         let reader = &mut self.way_mut(direction).reader;
         let message = reader.message();
         let (noted_anomalies, capture) = reader.notes();
@@ -390,7 +415,7 @@ impl Http1 {
         let pending = Pending::new(ordinal, exchange);
         self.queue
             .push(pending, context.limits.pending, context.counters);
-        if !head.whole {
+        if framing == Framing::Unknown {
             self.miss_requests(0);
         }
         if self.way_mut(direction).reader.expect_body(framing) {
@@ -444,6 +469,11 @@ impl Http1 {
         if (100..200).contains(&status) && status != 101 {
             return self.skip_interim();
         }
+        if status == 101 && self.queue.is_empty() {
+            context.counters.responses_unmatched += 1;
+            return self.stop(Protocol::Switched, context);
+        }
+        self.count_first_response();
         let Some(target) = self.queue.assign(context.counters) else {
             self.early = Some(head);
             return;
@@ -451,13 +481,15 @@ impl Http1 {
         self.target = Some(target);
         self.answered = true;
         self.ordinal_then = self.ordinal;
+        if target == Target::Front {
+            self.switching = None;
+        }
         let reader = &self.ways[self.responses() as usize].reader;
         let (mut anomalies, marks) = reader.notes();
         let message = reader.message();
-        let framing = match head.whole {
-            true => self.framing(status, version, &head.fields, &mut anomalies),
-            false => Some(Framing::Unknown),
-        };
+        let framing = self
+            .framing(status, version, &head.fields, &mut anomalies)
+            .map(|framing| if head.whole { framing } else { Framing::Unknown });
         let upgrade = Noted::of(&head.fields).upgrade.map(Bytes::copy_from_slice);
         let response = Response {
             status: Some(status),
@@ -469,11 +501,30 @@ impl Http1 {
         match framing {
             None => self.switch(status, upgrade, context),
             Some(framing) => {
+                if framing == Framing::Unknown {
+                    self.queue.loosen(context.counters);
+                }
                 let responses = self.responses();
                 if self.way_mut(responses).reader.expect_body(framing) {
                     self.end_response(context);
                 }
             }
+        }
+    }
+
+    /// The very first response cannot answer a request that was seen, if the
+    /// very first request was not.
+    fn count_first_response(&mut self) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        let responses = self.way(opposite(requests));
+        let (_, marks) = responses.reader.notes();
+        let first = !self.answered
+            && !responses.in_the_middle
+            && !marks.contains(CaptureMarks::RESYNCHRONISED);
+        if first && self.way(requests).in_the_middle {
+            self.queue.owe_one();
         }
     }
 
@@ -493,8 +544,12 @@ impl Http1 {
         fields: &Fields,
         anomalies: &mut Anomalies,
     ) -> Option<Framing> {
-        let front = self.queue.front().filter(|front| front.taken);
-        let method = front.map(|front| &front.exchange.request.method[..]);
+        let asking = match self.target {
+            Some(Target::Front) => self.queue.front(),
+            Some(Target::Floating) => self.queue.last(),
+            _ => None,
+        };
+        let method = asking.map(|asking| &asking.exchange.request.method[..]);
         let bodiless = match self.target {
             Some(Target::Front) => method == Some(b"HEAD"),
             Some(Target::Evicted { bodiless }) => bodiless,
@@ -589,7 +644,7 @@ impl Http1 {
 
     /// The connection now carries something else.
     fn switch(&mut self, status: u16, upgrade: Option<Bytes>, context: &mut Context<'_>) {
-        self.queue.settle(context.counters);
+        self.queue.settle_at_end(context.counters);
         if let Some(front) = self.queue.front_mut().filter(|front| front.taken) {
             let exchange = &mut front.exchange;
             if status == 101 {
@@ -658,7 +713,7 @@ impl Http1 {
 
     fn end_by_close(&mut self, end: End, context: &mut Context<'_>) {
         self.end_open_bodies(end, context);
-        self.queue.settle(context.counters);
+        self.queue.settle_at_end(context.counters);
         let responses_lost = self
             .requests
             .is_some_and(|requests| self.way(opposite(requests)).reader.is_lost());
@@ -684,9 +739,38 @@ impl Http1 {
         }
     }
 
+    /// Keeps what was read of messages that will not end.
+    fn record_unfinished(&mut self) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        let (request, response) = (requests as usize, opposite(requests) as usize);
+        if let Some(pending) = self.queue.last_mut()
+            && Some(pending.ordinal) == self.sending
+        {
+            let reader = &self.ways[request].reader;
+            pending.exchange.request.message = reader.message();
+            pending.exchange.capture.insert(reader.notes().1);
+        }
+        if self.target == Some(Target::Front)
+            && let Some(front) = self.queue.front_mut()
+            && let Some(answer) = &mut front.exchange.response
+        {
+            let reader = &self.ways[response].reader;
+            answer.message = reader.message();
+            front.exchange.capture.insert(reader.notes().1);
+        }
+    }
+
     fn responses(&self) -> Direction {
         self.requests.map_or(Direction::Send, opposite)
     }
+}
+
+/// Whether the first bytes of a protocol that can be asked for by this name
+/// are no head: the HTTP/2 preface, a TLS record.
+fn is_obvious(upgrade: &[u8]) -> bool {
+    upgrade.eq_ignore_ascii_case(b"h2c") || upgrade.starts_with(b"TLS/")
 }
 
 fn new_exchange(

@@ -29,9 +29,9 @@ use super::exchanges::End;
 pub struct Queue {
     slots: VecDeque<Slot>,
     loose: Option<Box<Loose>>,
-    /// Evidence that the client sends requests before it has the responses to
-    /// earlier ones: up with each such request, slowly down with others.
-    pipelining: u8,
+    /// Whether the client waits for each response before its next request: up
+    /// with each request that did, far down with each that did not.
+    patience: i8,
     out: VecDeque<Progress>,
 }
 
@@ -105,10 +105,13 @@ struct Loose {
     answers: Vec<Answer>,
 }
 
-/// One more request before its predecessor's response weighs so much, one that
-/// waited for it weighs 1 in the other direction.
-const PIPELINED: u8 = 4;
-const SURELY_PIPELINED: u8 = 12;
+/// A client with so much patience is believed to wait for each response. One
+/// that is met in the middle of a connection is, too, until it shows otherwise.
+const PATIENT: i8 = 4;
+const MOST_PATIENT: i8 = 8;
+/// What a request costs that did not wait.
+const IMPATIENCE: i8 = 4;
+const LEAST_PATIENT: i8 = -12;
 /// More open requests than this are given up while the queue is loose.
 const MAX_LOOSE: usize = 64;
 /// A response is hardly smaller than this.
@@ -158,7 +161,7 @@ impl Queue {
 
     /// Whether the client is not known to wait for each response.
     pub fn pipelines(&self) -> bool {
-        self.pipelining > 0
+        self.patience < 0
     }
 
     /// Number of requests whose final response has not begun.
@@ -208,22 +211,36 @@ impl Queue {
         }
     }
 
-    /// Begins in the middle of a connection: responses to requests that were
-    /// never seen may come first.
+    /// Responses to requests that were never seen may come first.
     pub fn begin_loose(&mut self) {
         let loose = self.loose.get_or_insert_default();
         loose.missed_requests = true;
     }
 
+    /// The connection was met in the middle: nothing is known of the client.
+    pub fn trust(&mut self) {
+        self.patience = PATIENT;
+    }
+
+    /// The next response belongs to a request that went by unseen.
+    pub fn owe_one(&mut self) {
+        if let Some(loose) = &mut self.loose {
+            loose.owed = loose.owed.max(1);
+        }
+    }
+
     /// A request begins: what came before is settled if it can be.
     pub fn before_request(&mut self, counters: &mut Counters) {
-        if self.open() == 0 {
-            self.pipelining = self.pipelining.saturating_sub(1);
-        }
-        let Some(loose) = &self.loose else { return };
+        let Some(loose) = &self.loose else {
+            if self.open() == 0 {
+                self.note_patience();
+            }
+            return;
+        };
         let ended = !loose.answers.is_empty() && loose.answers.iter().all(|answer| answer.ended);
-        if ended && self.pipelining == 0 {
-            self.settle(counters);
+        if ended && self.patience >= 0 {
+            self.settle(self.patience >= PATIENT, counters);
+            self.note_patience();
         } else if self.slots.len() >= MAX_LOOSE {
             self.give_up(Outcome::Gap, counters);
         }
@@ -280,7 +297,7 @@ impl Queue {
                 Some(Slot::Request(pending)) => {
                     pending.taken = true;
                     if self.slots.len() > 1 {
-                        self.note_pipelining();
+                        self.note_impatience();
                     }
                     return Some(Target::Front);
                 }
@@ -312,7 +329,7 @@ impl Queue {
         if loose.answers.len() >= open {
             loose.answers.remove(0);
             counters.responses_unmatched += 1;
-            self.pipelining = SURELY_PIPELINED;
+            self.patience = LEAST_PATIENT;
         }
         loose.answers.push(answer);
         let proven = !loose.missed_requests && loose.answers.len() == open;
@@ -350,7 +367,7 @@ impl Queue {
             None => return self.begin_loose(),
         }
         if waited > 1 && lost < (waited - 1) * SMALL_RESPONSE {
-            self.note_pipelining();
+            self.note_impatience();
         }
         self.loosen(counters);
     }
@@ -388,17 +405,17 @@ impl Queue {
         }
     }
 
-    /// Nothing more is expected from what came before: pairs what can be
-    /// paired, gives up what had responses but cannot. Requests without any
-    /// wait on.
-    pub fn settle(&mut self, counters: &mut Counters) {
+    /// Nothing more is expected from what came before: pairs what can be paired
+    /// if `all_answered` is beyond doubt, gives up what had responses but
+    /// cannot. Requests without any wait on.
+    pub fn settle(&mut self, all_answered: bool, counters: &mut Counters) {
         let open = self.open();
         let Some(loose) = &self.loose else { return };
         if loose.answers.is_empty() {
             return;
         }
         let all = loose.answers.iter().all(|answer| answer.ended) && loose.answers.len() == open;
-        if all && self.pipelining == 0 {
+        if all && all_answered {
             self.align(counters);
         } else {
             self.give_up(Outcome::Gap, counters);
@@ -428,9 +445,16 @@ impl Queue {
         }
     }
 
-    /// Forgets that the client pipelines: all has been silent.
-    pub fn forget_pipelining(&mut self) {
-        self.pipelining = 0;
+    /// All has been silent for long: unless the client pipelines, whatever was
+    /// to be answered has been, and in any case that is over.
+    pub fn settle_in_silence(&mut self, counters: &mut Counters) {
+        self.settle(self.patience >= 0, counters);
+        self.patience = self.patience.max(0);
+    }
+
+    /// Nothing more comes.
+    pub fn settle_at_end(&mut self, counters: &mut Counters) {
+        self.settle(self.patience >= PATIENT, counters);
     }
 
     /// Hands out every request that waits.
@@ -450,8 +474,12 @@ impl Queue {
         }
     }
 
-    fn note_pipelining(&mut self) {
-        self.pipelining = (self.pipelining + PIPELINED).min(SURELY_PIPELINED);
+    fn note_patience(&mut self) {
+        self.patience = (self.patience + 1).min(MOST_PATIENT);
+    }
+
+    fn note_impatience(&mut self) {
+        self.patience = (self.patience.min(0) - IMPATIENCE).max(LEAST_PATIENT);
     }
 
     fn assign_loosely(&mut self) -> Target {
@@ -462,7 +490,7 @@ impl Queue {
         if loose.owed > 0 {
             loose.owed -= 1;
             if open > 0 {
-                self.pipelining = SURELY_PIPELINED;
+                self.patience = LEAST_PATIENT;
             }
             Target::Unmatched
         } else if open == 0 {

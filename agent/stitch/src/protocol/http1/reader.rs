@@ -9,7 +9,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Message, Moment, Version};
-use crate::protocol::{Counters, Limits};
+use crate::protocol::{Counters, Limits, Protocol};
 use crate::stream::{Cause, Piece};
 
 use super::body::{Body, Passed};
@@ -79,6 +79,30 @@ struct PartialHead {
 
 /// So many first bytes of a line tell whether it may be a start line.
 const TELLING: usize = 48;
+/// The methods of RFC 9110, RFC 5789, RFC 4918 and some of others. None may be
+/// the end of another one: `LOCK` would be found where `UNLOCK` was cut.
+const USUAL_METHODS: [&[u8]; 18] = [
+    b"GET",
+    b"HEAD",
+    b"POST",
+    b"PUT",
+    b"DELETE",
+    b"CONNECT",
+    b"OPTIONS",
+    b"TRACE",
+    b"PATCH",
+    b"PROPFIND",
+    b"MKCOL",
+    b"COPY",
+    b"MOVE",
+    b"REPORT",
+    b"MKCALENDAR",
+    b"PURGE",
+    b"QUERY",
+    b"NOTIFY",
+];
+/// So many first bytes give a protocol its name.
+const NAMING: usize = 8;
 /// The chunk that ends a body (RFC 9112 section 7.1), with no trailers.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -302,8 +326,9 @@ impl Reader {
         limits: &Limits,
         counters: &mut Counters,
     ) -> Option<Signal> {
-        if admitted && self.begins(input) {
-            self.partial = PartialHead::default();
+        if admitted && self.begins(input) && !self.partial.goes_on_with(input) {
+            let passed = self.partial.take().len() as u64;
+            self.count_passed(passed, inside, input.at, counters);
             return self.found_at(input, inside, limits, counters);
         }
         if self.partial.bytes.is_empty() && !(admitted && self.may_begin_head(input)) {
@@ -359,7 +384,10 @@ impl Reader {
         let last = is_last_chunk(&input.bytes);
         self.count_passed(input.bytes.len() as u64, inside, input.at, counters);
         input.bytes.clear();
-        (inside && last).then(|| self.end_before_next())
+        (inside && last).then(|| {
+            self.state = State::Lost { inside: false };
+            Signal::Ended
+        })
     }
 
     fn count_passed(&mut self, bytes: u64, inside: bool, at: Moment, counters: &mut Counters) {
@@ -561,12 +589,27 @@ impl PartialHead {
         }
         input.bytes.advance(self.bytes.len() - before);
         if !self.started && !self.check_start(before, kind) {
+            if kind.is_none() && self.is_nameless() {
+                return Push::More;
+            }
             return Push::Foreign(self.take());
         }
         match end {
             None if self.bytes.len() < limits.head => Push::More,
             _ => self.parse(end.is_some(), kind),
         }
+    }
+
+    /// Whether there are too few bytes to say what this is, if not a head.
+    fn is_nameless(&self) -> bool {
+        self.bytes.len() < NAMING && Protocol::of(&self.bytes) == Protocol::Unknown
+    }
+
+    /// Whether a head that began here ends in `input`.
+    fn goes_on_with(&self, input: &Input) -> bool {
+        let joined = Bytes::from([&self.bytes[..], &input.bytes[..]].concat());
+        !self.bytes.is_empty()
+            && matches!(head::parse(&joined), Parsed::Whole(head, _) if is_convincing(&head))
     }
 
     /// Whether the new bytes may belong to a start line.
@@ -633,11 +676,16 @@ fn suits_kind(first: &[u8], kind: Option<Kind>) -> bool {
     }
 }
 
-/// Whether a head is one even where none was to be expected.
+/// Whether a head is one even where none was to be expected. Any token is a
+/// method, so what is left of one when its beginning was lost is, too: only
+/// names that are in use are believed.
 fn is_convincing(head: &Head) -> bool {
-    match head.start {
-        Start::Request { version, .. } => {
-            version == Version::Http10 || head.fields.first("host").is_some()
+    match &head.start {
+        Start::Request {
+            method, version, ..
+        } => {
+            let named = *version == Version::Http10 || head.fields.first("host").is_some();
+            named && USUAL_METHODS.iter().any(|usual| **usual == method[..])
         }
         Start::Response { .. } => true,
     }
