@@ -109,7 +109,7 @@ impl Connection {
                 agrees
                     || flow
                         .base()
-                        .map_or(!other.from_start(), |base| base == first)
+                        .map_or(!other.start_known(), |base| base == first)
             }
             (false, _) => {
                 let after_end = flow.finished().zip(flow.offset_of(segment.sequence));
@@ -144,7 +144,7 @@ impl Connection {
             && !reset
         {
             // The first segment after a SYN can only acknowledge the other SYN.
-            let answers_syn = flow.from_start() && flow.base() == Some(segment.sequence);
+            let answers_syn = flow.start_known() && flow.base() == Some(segment.sequence);
             if segment.syn || answers_syn {
                 other.start(acknowledged);
             } else {

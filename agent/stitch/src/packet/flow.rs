@@ -44,7 +44,7 @@ pub(super) struct Flow {
     /// Sequence number of offset 0, once known.
     base: Option<u32>,
     /// Whether `base` comes from the handshake.
-    from_start: bool,
+    start_known: bool,
     /// Offset of the next byte to hand out.
     next: u64,
     /// Offset up to which the receiver acknowledged.
@@ -66,8 +66,8 @@ impl Flow {
     }
 
     /// Whether the begin of this direction was seen.
-    pub(super) fn from_start(&self) -> bool {
-        self.from_start
+    pub(super) fn start_known(&self) -> bool {
+        self.start_known
     }
 
     /// Offset after the last byte, if a FIN told and all before it is done with.
@@ -88,7 +88,7 @@ impl Flow {
     /// The handshake told that the first byte has sequence number `base`.
     pub(super) fn start(&mut self, base: u32) {
         self.base = Some(base);
-        self.from_start = true;
+        self.start_known = true;
     }
 
     /// The first byte seen has sequence number `sequence`; what was before is
@@ -109,7 +109,7 @@ impl Flow {
     /// How far beyond what it acknowledged this direction's sender can be sent
     /// to. Without its SYN the scale is not known, and the largest assumed.
     pub(super) fn granted(&self) -> u64 {
-        let scale = match (self.window_scale, self.from_start) {
+        let scale = match (self.window_scale, self.start_known) {
             (Some(scale), _) => scale.min(14),
             (None, true) => 0,
             (None, false) => 14,
@@ -286,6 +286,7 @@ impl Flow {
                     break;
                 }
                 piece = piece.split_off(known);
+                continue;
             }
             let after = self
                 .held
