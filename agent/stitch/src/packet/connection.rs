@@ -123,7 +123,7 @@ impl Connection {
     /// [`Self::advance`].
     pub(super) fn learn(&mut self, segment: &Segment, side: Side, time: Timestamp) {
         self.last = self.last.max(time);
-        if segment.syn && !self.handshake {
+        if segment.syn && !self.handshake && !self.has_data {
             self.handshake = true;
             self.owner = if segment.acknowledgment.is_some() {
                 side

@@ -52,7 +52,9 @@ fn capture(isns: [u32; 2], turns: &[Turn], lossy: bool) -> Truth {
         segments: std::mem::take(&mut talk.segments),
         ..Truth::default()
     };
+    let mut acknowledged = [0; 2];
     for turn in turns {
+        acknowledged[1 - turn.from] = truth.streams[1 - turn.from].len();
         let stream = &mut truth.streams[turn.from];
         // (first byte, segment)
         let mut sent: Vec<(usize, Segment)> = Vec::new();
@@ -62,7 +64,9 @@ fn capture(isns: [u32; 2], turns: &[Turn], lossy: bool) -> Truth {
             stream.extend(piece);
         }
         for (place, length) in &turn.again {
-            let start = place.index(stream.len());
+            // Only what is not acknowledged is sent again.
+            let start = acknowledged[turn.from];
+            let start = start + place.index(stream.len() - start);
             let end = stream.len().min(start + length);
             let back = (stream.len() - start) as i32;
             talk = talk.again(turn.from, back, &stream[start..end]);
