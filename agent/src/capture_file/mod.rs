@@ -28,3 +28,6 @@ pub fn open(path: &Path) -> Result<Reader, Error> {
 pub fn is_capture(start: &[u8]) -> bool {
     input::is_gzip(start) || pcap::is_pcap(start) || pcapng::is_pcapng(start)
 }
+
+#[cfg(test)]
+mod tests;
