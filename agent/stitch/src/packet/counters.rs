@@ -37,7 +37,7 @@ pub struct Counters {
     pub after_end: u64,
     /// Holes that were given up: the bytes went by but were not captured.
     pub gaps: u64,
-    /// Bytes in these holes.
+    /// Bytes in these holes; a FIN that was not captured counts as one.
     pub gap_bytes: u64,
     /// Holes given up because what was held behind them reached a limit.
     pub held_limit: u64,

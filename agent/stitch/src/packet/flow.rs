@@ -202,7 +202,7 @@ impl Flow {
         }
     }
 
-    /// The receiver has everything below `offset`.
+    /// The receiver has everything below `offset`; a FIN counts as a byte.
     pub(super) fn acknowledge(
         &mut self,
         offset: i64,
@@ -218,9 +218,9 @@ impl Flow {
 
     /// Gives up the first hole; false if there is none.
     pub(super) fn give_up_hole(&mut self, out: &mut Vec<Piece>, counters: &mut Counters) -> bool {
-        let Some(place) = self.held.keys().next().copied().or(self.end) else {
-            return false;
-        };
+        // Behind the last byte seen, only what was acknowledged is known of.
+        let first = self.held.keys().next().copied();
+        let place = first.or(self.end).unwrap_or(self.acknowledged);
         if place <= self.next {
             return false;
         }

@@ -68,7 +68,7 @@ fn capture(isns: [u32; 2], turns: &[Turn], lossy: bool) -> Truth {
             let start = acknowledged[turn.from];
             let start = start + place.index(stream.len() - start);
             let end = stream.len().min(start + length);
-            let back = (stream.len() - start) as i32;
+            let back = i32::try_from(stream.len() - start).unwrap();
             talk = talk.again(turn.from, back, &stream[start..end]);
             sent.push((start, talk.segments.remove(0)));
         }

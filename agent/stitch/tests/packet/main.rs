@@ -1,4 +1,5 @@
 //! Packets in, events out: against the byte streams the packets were cut from.
+#![expect(clippy::unwrap_used, reason = "tests; clippy knows only their #[test] functions")]
 
 mod conversation;
 mod generated;

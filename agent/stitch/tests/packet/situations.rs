@@ -30,6 +30,7 @@ fn text(outcome: &Outcome) -> (String, String) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_situation_gives_the_streams_that_were_sent() {
     let base = || new().send(C, "abc").send(S, "xyz");
     let cases: Vec<(&str, Conversation, &str, &str)> = vec![
@@ -485,9 +486,9 @@ fn snapped_packets_keep_their_true_length() {
     // Ethernet, IP and TCP take 54 bytes.
     for (snap, seen) in [(62, 8), (57, 3), (54, 0)] {
         let mut packets = frames(&talk.segments);
-        packets
-            .iter_mut()
-            .for_each(|packet| packet.bytes.truncate(snap));
+        for packet in &mut packets {
+ packet.bytes.truncate(snap);
+ }
         let outcome = run(Limits::default(), &packets);
         let first = &outcome.data[0];
         assert_eq!((first.length, first.payload.len()), (8, seen));
@@ -496,9 +497,9 @@ fn snapped_packets_keep_their_true_length() {
         assert_eq!(outcome.counters.snapped > 0, seen < 4);
     }
     let mut packets = frames(&talk.segments);
-    packets
-        .iter_mut()
-        .for_each(|packet| packet.bytes.truncate(53));
+    for packet in &mut packets {
+ packet.bytes.truncate(53);
+ }
     let outcome = run(Limits::default(), &packets);
     assert_eq!((outcome.data.len(), outcome.counters.headers_cut), (0, 5));
 }

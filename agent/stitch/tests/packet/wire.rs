@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use etherparse::{IpHeaders, IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, TcpHeader};
+use etherparse::{
+    IpHeaders, IpNumber, Ipv4Extensions, Ipv4Header, Ipv6Extensions, Ipv6FlowLabel, Ipv6Header,
+    TcpHeader,
+};
 use wirespan_stitch::event::{Closed, Data, Direction, Event, Opened, Shortfall, SocketId};
 use wirespan_stitch::packet::{Counters, Decoder, Limits, LinkType};
 use wirespan_stitch::time::Timestamp;
@@ -66,7 +69,7 @@ impl Segment {
             (SocketAddr::V4(from), SocketAddr::V4(to)) => {
                 let (from, to) = (from.ip().octets(), to.ip().octets());
                 let header = Ipv4Header::new(length as u16, 64, IpNumber::TCP, from, to).unwrap();
-                IpHeaders::Ipv4(header, Default::default())
+                IpHeaders::Ipv4(header, Ipv4Extensions::default())
             }
             (SocketAddr::V6(from), SocketAddr::V6(to)) => {
                 let header = Ipv6Header {
@@ -78,7 +81,7 @@ impl Segment {
                     source: from.ip().octets(),
                     destination: to.ip().octets(),
                 };
-                IpHeaders::Ipv6(header, Default::default())
+                IpHeaders::Ipv6(header, Ipv6Extensions::default())
             }
             mixed => panic!("{mixed:?}"),
         };
