@@ -1,5 +1,8 @@
 //! Packets in, events out: against the byte streams the packets were cut from.
-#![expect(clippy::unwrap_used, reason = "tests; clippy knows only their #[test] functions")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests; clippy knows only their #[test] functions"
+)]
 
 mod conversation;
 mod generated;

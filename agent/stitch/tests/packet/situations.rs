@@ -487,8 +487,8 @@ fn snapped_packets_keep_their_true_length() {
     for (snap, seen) in [(62, 8), (57, 3), (54, 0)] {
         let mut packets = frames(&talk.segments);
         for packet in &mut packets {
- packet.bytes.truncate(snap);
- }
+            packet.bytes.truncate(snap);
+        }
         let outcome = run(Limits::default(), &packets);
         let first = &outcome.data[0];
         assert_eq!((first.length, first.payload.len()), (8, seen));
@@ -498,8 +498,8 @@ fn snapped_packets_keep_their_true_length() {
     }
     let mut packets = frames(&talk.segments);
     for packet in &mut packets {
- packet.bytes.truncate(53);
- }
+        packet.bytes.truncate(53);
+    }
     let outcome = run(Limits::default(), &packets);
     assert_eq!((outcome.data.len(), outcome.counters.headers_cut), (0, 5));
 }
