@@ -15,6 +15,7 @@
 //! the one below while tracing.
 
 pub mod account;
+pub mod capture_file;
 pub mod cli;
 pub mod doctor;
 pub mod explain;

@@ -1,0 +1,351 @@
+//! A connection as an observer on the way sees it: segments of both ends in,
+//! events out.
+//!
+//! The owner of its socket is the end that accepted. Where no SYN was seen the
+//! end with the lower port is taken for it, which the HTTP stage does not rely
+//! on: there the end that sends requests is the client.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::counters::Counters;
+use super::flow::{Flow, Piece};
+use super::segment::Segment;
+use crate::event::{
+    Closed, Connection as Facts, Data, Direction, Event, Opened, Opener, Shortfall, SocketId,
+    Source, Task,
+};
+use crate::time::Timestamp;
+
+/// Where connections put what they found.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    pub events: VecDeque<Event>,
+    pub counters: Counters,
+    pieces: Vec<Piece>,
+}
+
+/// The end of a connection that sent a segment: an index.
+pub(super) type Side = usize;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: SocketId,
+    ends: [SocketAddr; 2],
+    /// What each end sends.
+    flows: [Flow; 2],
+    owner: Side,
+    handshake: bool,
+    opened: Option<Timestamp>,
+    has_data: bool,
+    closed: Option<Close>,
+    last: Timestamp,
+    /// Another connection is the same one, seen at another place: what this one
+    /// tells is not to be heard.
+    pub(super) silent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Close {
+    Finished,
+    Reset,
+}
+
+impl Connection {
+    /// A connection between `ends`, met by a segment of `side`.
+    pub(super) fn new(socket: SocketId, ends: [SocketAddr; 2], side: Side) -> Self {
+        let owner = match ends[0].port().cmp(&ends[1].port()) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Greater => 1,
+            std::cmp::Ordering::Equal => 1 - side,
+        };
+        Self {
+            socket,
+            ends,
+            flows: Default::default(),
+            owner,
+            handshake: false,
+            opened: None,
+            has_data: false,
+            closed: None,
+            last: Timestamp::default(),
+            silent: false,
+        }
+    }
+
+    /// When it last said something.
+    pub(super) fn last(&self) -> Timestamp {
+        self.last
+    }
+
+    /// Whether it came to its end.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// Bytes held back in both directions.
+    pub(super) fn held_cost(&self) -> usize {
+        self.flows.iter().map(Flow::held_cost).sum()
+    }
+
+    /// What the ends called their first bytes, smaller first, if the handshake
+    /// was seen and nothing but it: the same wherever it is looked at.
+    pub(super) fn fresh_bases(&self) -> Option<(u32, u32)> {
+        let (a, b) = (self.flows[0].base()?, self.flows[1].base()?);
+        let fresh = self.handshake && !self.has_data && self.closed.is_none();
+        fresh.then(|| (a.min(b), a.max(b)))
+    }
+
+    /// Whether a segment belongs to this connection rather than to a later one
+    /// between the same addresses and ports.
+    pub(super) fn owns(&self, segment: &Segment, side: Side) -> bool {
+        let (flow, other) = (&self.flows[side], &self.flows[1 - side]);
+        let first = segment.sequence.wrapping_add(1);
+        match (segment.syn, segment.acknowledgment) {
+            (true, None) => flow.base().is_none_or(|base| base == first),
+            (true, Some(acknowledged)) => {
+                let agrees = other.base() == Some(acknowledged);
+                agrees
+                    || flow
+                        .base()
+                        .map_or(!other.start_known(), |base| base == first)
+            }
+            (false, _) => {
+                let after_end = flow.finished().zip(flow.offset_of(segment.sequence));
+                let after_end = after_end.is_some_and(|(end, at)| at > end.cast_signed());
+                !(after_end && segment.length > 0 && self.closed == Some(Close::Finished))
+            }
+        }
+    }
+
+    /// Learns from a segment where the streams begin. To be called before
+    /// [`Self::advance`].
+    pub(super) fn learn(&mut self, segment: &Segment, side: Side, time: Timestamp) {
+        self.last = self.last.max(time);
+        if segment.syn && !self.handshake && !self.has_data {
+            self.handshake = true;
+            self.owner = if segment.acknowledgment.is_some() {
+                side
+            } else {
+                1 - side
+            };
+        }
+        let (flow, other) = two(&mut self.flows, side);
+        if segment.syn && flow.base().is_none() {
+            flow.start(segment.sequence.wrapping_add(1));
+        }
+        let reset = segment.rst;
+        if flow.base().is_none() && !reset {
+            flow.start_in_the_middle(segment.sequence);
+        }
+        if let Some(acknowledged) = segment.acknowledgment
+            && other.base().is_none()
+            && !reset
+        {
+            // The first segment after a SYN can only acknowledge the other SYN.
+            let answers_syn = flow.start_known() && flow.base() == Some(segment.sequence);
+            if segment.syn || answers_syn {
+                other.start(acknowledged);
+            } else {
+                other.start_in_the_middle(acknowledged);
+            }
+        }
+    }
+
+    /// Follows a segment.
+    pub(super) fn advance(
+        &mut self,
+        segment: Segment,
+        side: Side,
+        time: Timestamp,
+        out: &mut Output,
+    ) {
+        if self.closed.is_some() {
+            return;
+        }
+        let (flow, other) = two(&mut self.flows, side);
+        flow.grant(segment.window, segment.window_scale);
+        let acknowledged = segment
+            .acknowledgment
+            .and_then(|number| other.offset_of(number));
+        if let Some(offset) = acknowledged {
+            other.acknowledge(offset, &mut out.pieces, &mut out.counters);
+        }
+        if self.handshake && self.flows.iter().all(|flow| flow.base().is_some()) {
+            self.open(time, out);
+        }
+        self.tell(1 - side, out);
+        if segment.rst {
+            self.reset(&segment, side, out);
+        } else {
+            self.take(segment, side, time, out);
+        }
+        if self.flows.iter().all(|flow| flow.finished().is_some()) {
+            self.close(Close::Finished, out);
+        }
+    }
+
+    /// Gives up the holes of the direction that `side` sends until it holds no
+    /// more than `limit`.
+    pub(super) fn relieve(&mut self, side: Side, limit: usize, out: &mut Output) {
+        while self.flows[side].held_cost() > limit {
+            out.counters.held_limit += 1;
+            if !self.flows[side].give_up_hole(&mut out.pieces, &mut out.counters) {
+                break;
+            }
+        }
+        self.tell(side, out);
+    }
+
+    /// Nothing more will be told of it. It is closed as far as an end was seen,
+    /// or, if `replaced`, because its ports are in use again.
+    pub(super) fn give_up(&mut self, replaced: bool, out: &mut Output) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.flush(out);
+        if replaced || self.flows.iter().any(|flow| flow.finished().is_some()) {
+            self.close(Close::Finished, out);
+        }
+    }
+
+    /// The bytes and the FIN of a segment.
+    fn take(&mut self, segment: Segment, side: Side, time: Timestamp, out: &mut Output) {
+        let flow = &mut self.flows[side];
+        let first = segment.sequence.wrapping_add(u32::from(segment.syn));
+        let Some(offset) = flow.offset_of(first) else {
+            return;
+        };
+        if !flow.in_reach(offset) {
+            out.counters.out_of_window += 1;
+            return;
+        }
+        let (length, payload) = (segment.length, segment.payload);
+        if length > 0 {
+            out.counters.snapped += u64::from((payload.len() as u64) < length);
+            let piece = Piece {
+                time,
+                offset: 0,
+                length,
+                payload,
+            };
+            flow.receive(offset, piece, &mut out.pieces, &mut out.counters);
+        }
+        if segment.fin {
+            let end = offset + length.cast_signed();
+            flow.finish_at(end, &mut out.pieces, &mut out.counters);
+        }
+        self.tell(side, out);
+    }
+
+    fn reset(&mut self, segment: &Segment, side: Side, out: &mut Output) {
+        let window = self.flows[1 - side].granted();
+        let flow = &self.flows[side];
+        let counts = flow
+            .offset_of(segment.sequence)
+            .is_none_or(|offset| flow.reset_counts(offset, window));
+        if counts {
+            self.flush(out);
+            self.close(Close::Reset, out);
+        } else {
+            out.counters.resets_ignored += 1;
+        }
+    }
+
+    fn flush(&mut self, out: &mut Output) {
+        for side in [0, 1] {
+            while self.flows[side].give_up_hole(&mut out.pieces, &mut out.counters) {}
+            self.tell(side, out);
+        }
+    }
+
+    /// Tells that it was established, once, if that was seen.
+    fn open(&mut self, time: Timestamp, out: &mut Output) {
+        if self.opened.is_none() {
+            self.opened = Some(time);
+            let (socket, connection) = (self.socket, self.facts());
+            let opened = Opened {
+                time,
+                socket,
+                task: Task::default(),
+                connection,
+            };
+            out.events.push_back(Event::Opened(opened));
+        }
+    }
+
+    /// Tells of the bytes that `side` sent.
+    fn tell(&mut self, side: Side, out: &mut Output) {
+        let Some(first) = out.pieces.first() else {
+            return;
+        };
+        self.has_data = true;
+        if self.handshake {
+            self.open(first.time, out);
+        }
+        let connection = self.facts();
+        let opened = self.opened.unwrap_or_default();
+        let direction = if side == self.owner {
+            Direction::Send
+        } else {
+            Direction::Receive
+        };
+        for piece in out.pieces.drain(..) {
+            let whole = piece.payload.len() as u64 == piece.length;
+            out.events.push_back(Event::Data(Data {
+                time: piece.time.max(opened),
+                socket: self.socket,
+                source: Source::Packets,
+                direction,
+                task: Task::default(),
+                connection,
+                offset: piece.offset,
+                length: piece.length,
+                payload: piece.payload,
+                shortfall: if whole {
+                    Shortfall::None
+                } else {
+                    Shortfall::Snapped
+                },
+            }));
+        }
+    }
+
+    /// Tells the end, if anything was told of the connection.
+    fn close(&mut self, close: Close, out: &mut Output) {
+        self.closed = Some(close);
+        if !self.has_data && self.opened.is_none() {
+            return;
+        }
+        let time = self
+            .flows
+            .iter()
+            .map(Flow::time)
+            .fold(self.last, Timestamp::max);
+        out.events.push_back(Event::Closed(Closed {
+            time,
+            socket: self.socket,
+            reset: close == Close::Reset,
+            sent: self.flows[self.owner].finished(),
+            received: self.flows[1 - self.owner].finished(),
+        }));
+    }
+
+    fn facts(&self) -> Facts {
+        let peer = 1 - self.owner;
+        Facts {
+            local: self.ends[self.owner],
+            peer: self.ends[peer],
+            sent_base: self.flows[self.owner].base().unwrap_or(0),
+            received_base: self.flows[peer].base().unwrap_or(0),
+            opener: self.handshake.then_some(Opener::Peer),
+        }
+    }
+}
+
+/// The flow of `side` and the other one.
+fn two(flows: &mut [Flow; 2], side: Side) -> (&mut Flow, &mut Flow) {
+    let [zero, one] = flows;
+    if side == 0 { (zero, one) } else { (one, zero) }
+}

@@ -1,0 +1,11 @@
+//! Packets in, events out: against the byte streams the packets were cut from.
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests; clippy knows only their #[test] functions"
+)]
+
+mod conversation;
+mod generated;
+mod rubbish;
+mod situations;
+mod wire;
