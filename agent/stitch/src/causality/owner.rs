@@ -25,6 +25,8 @@ use crate::time::Timestamp;
 const MAX_LATE: usize = 8;
 /// Undecided calls that one request may be a candidate for.
 const MAX_SUITORS: usize = 128;
+/// A candidate that is less likely than the best by so much (in nats) is none.
+const HOPELESS: f32 = 20.0;
 /// Calls kept with one request; the path looks at fewer.
 const MAX_CALLS: usize = 64;
 /// A path is learnt if every decision about it was right with this probability.
@@ -286,6 +288,10 @@ impl Owner {
             .rev()
             .take(MAX_LATE)
             .map(|(_, slot, _)| *slot);
+        let late = late.filter(|slot| {
+            let request = self.scene.requests.get(*slot);
+            self.scene.open == 0 || request.is_some_and(|r| self.model.calls_late(r.position.state))
+        });
         let open = self
             .scene
             .recent()
@@ -326,6 +332,8 @@ impl Owner {
             ));
         }
         links.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let best = links.first().map_or(0.0, |(score, _)| *score);
+        links.retain(|(score, _)| *score > best - HOPELESS);
         links.truncate(desk.config.max_candidates);
         links.into_iter().map(|(_, link)| link).collect()
     }
@@ -344,7 +352,7 @@ impl Owner {
         self.model.score(&Move {
             from,
             next: Next::Start(label),
-            gap: now.0.saturating_sub(from.since.0),
+            time: now,
         })
     }
 
@@ -471,12 +479,11 @@ impl Owner {
             if !undecided {
                 continue;
             }
-            let solver = self.solver(desk.config);
-            let calls = solver.scene.calls.get(call).map(|row| row.links.len());
-            let mut solver = solver;
-            if calls.is_some_and(|links| links > 1) {
-                solver.refresh_all(&[call]);
+            let mut solver = self.solver(desk.config);
+            if !solver.is_plain(call) {
+                continue;
             }
+            solver.refresh_all(&[call]);
             let odds = confidence::odds(&solver, call);
             let best = odds.first().map(|best| (best.request, best.probability));
             if best.is_some_and(|(r, p)| r == Some(request) && p >= desk.config.sure) {
@@ -529,7 +536,9 @@ impl Owner {
         let (label, idle) = (row.label, row.rivals == 0);
         for entry in odds {
             let Some(request) = entry.request else {
-                self.model.learn_background(label, entry.probability, idle);
+                if best.is_none() {
+                    self.model.learn_background(label, entry.probability, idle);
+                }
                 continue;
             };
             self.release(request, slot, entry, best, desk.config.after_response);

@@ -18,6 +18,8 @@ use crate::span::Method;
 const MAX_SWEEPS: usize = 4;
 /// A gain below this is none: keeps the climb from going round.
 const LEAST_GAIN: f32 = 1e-3;
+/// Evidence ahead of all other candidates by so much (in nats) needs no timing.
+const PLAIN: f32 = 5.0;
 /// Log-likelihood of "no cause" where timing may not be used.
 const NONE_WITHOUT_TIMING: f32 = -3.0;
 
@@ -68,6 +70,17 @@ impl Solver<'_> {
         }
         found.sort_unstable_by_key(|call| self.order(*call));
         found
+    }
+
+    /// Whether a call can be decided without timing: by having one candidate,
+    /// or by evidence that leaves the others far behind.
+    pub(super) fn is_plain(&self, call: u32) -> bool {
+        self.scene.calls.get(call).is_some_and(|row| {
+            let mut weights: SmallVec<[f32; 8]> =
+                row.links.iter().map(|link| link.weights.total()).collect();
+            weights.sort_unstable_by(|a, b| b.total_cmp(a));
+            weights.len() == 1 || weights[0] - weights[1] >= PLAIN
+        })
     }
 
     /// Brings the cached likelihoods of every candidate of `calls` up to date.
