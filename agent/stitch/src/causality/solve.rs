@@ -228,17 +228,22 @@ impl Solver<'_> {
             .map(|(slot, _)| slot)
     }
 
-    /// Undecided calls of `request` from `since` on, moved to `to`.
+    /// Undecided calls of `request` from `since` on, moved to `to`, as far as
+    /// they may go there.
     fn tail(&self, request: u32, since: u32, to: Option<u32>) -> Change {
         let from = self.order(since);
         let calls = self.scene.requests.get(request).map(|r| r.calls.as_slice());
-        calls
-            .unwrap_or_default()
-            .iter()
-            .filter(|slot| self.order(**slot) >= from)
-            .filter(|slot| self.scene.calls.get(**slot).is_some_and(|c| !c.decided))
+        let tail = calls.unwrap_or_default().iter().rev();
+        let mut change: Change = tail
+            .take_while(|slot| self.order(**slot) >= from)
+            .filter(|slot| {
+                let call = self.scene.calls.get(**slot);
+                call.is_some_and(|call| !call.decided && call.weight(to).is_some())
+            })
             .map(|slot| (*slot, to))
-            .collect()
+            .collect();
+        change.reverse();
+        change
     }
 
     /// What a change gains; `None` if a call may not go where it is sent.
