@@ -11,7 +11,7 @@ use wirespan_stitch::span::Method;
 use super::feed::Predictions;
 use super::recorded::Recorded;
 use super::table::{self, Row};
-use super::{baseline, feed, recorded, score};
+use super::{baseline, explain, feed, recorded, score};
 
 /// Kinds of evidence that can be left out.
 const KINDS: [Method; 8] = [
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// Do without a kind of evidence: explicit, thread, timing, …
     #[arg(long, value_name = "KIND", value_parser = kind)]
     without: Vec<Method>,
+    /// Explain this many wrong links of each run.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    wrong: usize,
     /// Do not run the simple rules.
     #[arg(long)]
     no_baselines: bool,
@@ -118,6 +121,7 @@ fn evaluate(
         &outcome.predictions,
         outcome.took.as_secs_f64() * 1e6 / links,
     );
+    explain::wrong(spans, &outcome, options.wrong);
     Ok(rows)
 }
 

@@ -31,6 +31,7 @@ pub(super) struct Outcome {
     pub(super) predictions: Predictions,
     pub(super) models: Vec<(OwnerKey, Vec<u8>)>,
     pub(super) took: Duration,
+    pub(super) decisions: Vec<Decision>,
 }
 
 /// Lets the engine decide on every client span.
@@ -45,10 +46,12 @@ pub(super) fn run(
     }
     let acts = acts(spans);
     let mut predictions = BTreeMap::new();
+    let mut decisions = Vec::new();
     let mut keep = |stage: &mut Causality| {
         while let Some(decision) = stage.poll_decision() {
             let (call, prediction) = prediction(&decision);
             predictions.insert(call, prediction);
+            decisions.push(decision);
         }
     };
     let begin = Instant::now();
@@ -71,6 +74,7 @@ pub(super) fn run(
         predictions,
         models,
         took,
+        decisions,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod causality;
+mod explain;
 mod feed;
 mod recorded;
 #[cfg(test)]

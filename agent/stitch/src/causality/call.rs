@@ -38,7 +38,6 @@ pub(super) struct Call {
     /// The task that waits for its answer, where a runtime's memory told it.
     pub(super) caller: Option<Task>,
     /// Whether the joint choice was made with all of its candidates answered.
-    pub(super) settled: bool,
     /// Whether its decision was given.
     pub(super) decided: bool,
 }

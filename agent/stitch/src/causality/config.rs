@@ -40,7 +40,7 @@ impl Default for Config {
             max_requests: 16_384,
             max_pending: 16_384,
             max_weighed: 64,
-            max_candidates: 12,
+            max_candidates: 64,
             max_component: 64,
             without: Vec::new(),
         }

@@ -10,9 +10,13 @@ const PER_OCTAVE: f32 = 4.0;
 const SHORTEST: f32 = 10.0;
 /// Bins in all.
 pub(super) const BINS: usize = 96;
-/// Bins to each side that a sample reaches, and its share there: most of it
-/// close by, a little far away.
-const KERNELS: [(isize, f32); 3] = [(2, 0.7), (6, 0.22), (16, 0.08)];
+/// Bins to each side that a sample reaches: most of it close by. Of what goes
+/// farther, half goes to either.
+const NEAR: isize = 2;
+const FAR: [isize; 2] = [6, 16];
+/// Samples after which half of a sample goes far: early ones stand for many
+/// gaps not seen yet.
+const SPARSE: f32 = 4.0;
 /// At this weight the histogram is halved: it follows what changes.
 const HALVE_AT: f32 = 4096.0;
 /// Weight of the prior, which is flat over the logarithm of time.
@@ -38,17 +42,22 @@ impl Histogram {
     /// Learns a gap (in ns) with a weight of 0 to 1.
     pub(super) fn add(&mut self, gap: u64, weight: f32) {
         let centre = position(gap) as isize;
-        for (reach, share) in KERNELS {
-            let norm = weight * share / ((reach + 1) * (reach + 1)) as f32;
-            for offset in -reach..=reach {
-                let bin = (centre + offset).clamp(0, BINS as isize - 1);
-                self.bins[bin as usize] += norm * (reach + 1 - offset.abs()) as f32;
-            }
-        }
+        let far = SPARSE / (SPARSE + self.total);
+        self.spread(centre, NEAR, weight * (1.0 - far));
+        FAR.into_iter().for_each(|reach| self.spread(centre, reach, weight * far / 2.0));
         self.total += weight;
         if self.total > HALVE_AT {
             self.bins.iter_mut().for_each(|bin| *bin /= 2.0);
             self.total /= 2.0;
+        }
+    }
+
+    /// Spreads a weight over the bins around `centre`, as a triangle.
+    fn spread(&mut self, centre: isize, reach: isize, weight: f32) {
+        let norm = weight / ((reach + 1) * (reach + 1)) as f32;
+        for offset in -reach..=reach {
+            let bin = (centre + offset).clamp(0, BINS as isize - 1);
+            self.bins[bin as usize] += norm * (reach + 1 - offset.abs()) as f32;
         }
     }
 

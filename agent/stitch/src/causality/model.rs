@@ -26,6 +26,10 @@ const HALVE_AT: f32 = 4096.0;
 const COARSE_WEIGHT: f32 = 2.0;
 /// Weight of the prior in the coarser state.
 const PRIOR_WEIGHT: f32 = 1.0;
+/// Share of calls made in sequence from which gaps count from the last answer.
+const SEQUENTIAL: f32 = 0.8;
+/// Share of answered requests that call from which it is reckoned with.
+const LATE: f32 = 0.01;
 /// Background calls assumed before any was seen, and the time in which.
 const BACKGROUND_PRIOR: (f64, f64) = (0.02, 10e9);
 /// First bytes of a saved model: name and version of the format.
@@ -68,7 +72,17 @@ struct State {
 struct Follows {
     next: Next,
     weight: f32,
-    gaps: Option<Box<Histogram>>,
+    gaps: Option<Box<Gaps>>,
+}
+
+/// How long it takes until something follows.
+#[derive(Clone, Debug, Default)]
+struct Gaps {
+    since_act: Histogram,
+    since_event: Histogram,
+    /// Times that all calls made before were answered, and that some were not.
+    in_sequence: f32,
+    in_parallel: f32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,15 +97,17 @@ impl Model {
         let (prior, has_gap) = prior(step);
         let coarse = self.states.get(&step.from.coarse);
         let fine = self.states.get(&step.from.state);
-        let (mut chance, mut density) = (prior, histogram::prior_density(step.gap, self.tick()));
+        let mut chance = prior;
+        let mut density = histogram::prior_density(step.since_event(), self.tick());
         for (state, weight) in [(coarse, PRIOR_WEIGHT), (fine, COARSE_WEIGHT)] {
             let Some(state) = state else { continue };
             let follows = state.steps.iter().find(|s| s.next == step.next);
             let seen = follows.map_or(0.0, |f| f.weight);
             chance = (seen + weight * chance) / (state.total + weight);
-            if let Some(gaps) = follows.and_then(|f| f.gaps.as_deref()).filter(|_| has_gap) {
-                let learnt = gaps.density(step.gap, self.tick());
-                density = (gaps.total() * learnt + weight * density) / (gaps.total() + weight);
+            if let Some(gaps) = follows.and_then(|f| f.gaps.as_deref()) {
+                let total = gaps.since_act.total();
+                let learnt = gaps.density(step, self.tick());
+                density = (total * learnt + weight * density) / (total + weight);
             }
         }
         chance.ln() + if has_gap { density.ln() } else { 0.0 }
@@ -145,9 +161,15 @@ impl Model {
         }
     }
 
-    /// Weight learnt of a state: how well it is known.
-    pub(super) fn known(&self, state: u64) -> f32 {
-        self.states.get(&state).map_or(0.0, |s| s.total)
+    /// Whether requests in this state, answered already, were seen to call.
+    pub(super) fn calls_late(&self, state: u64) -> bool {
+        self.states.get(&state).is_some_and(|state| {
+            let late = state
+                .steps
+                .iter()
+                .filter(|s| matches!(s.next, Next::Start(_)));
+            late.map(|s| s.weight).sum::<f32>() > LATE * state.total
+        })
     }
 
     /// States remembered.
@@ -202,7 +224,7 @@ impl State {
         let follows = &mut self.steps[index];
         follows.weight += weight;
         if let Some(gaps) = &mut follows.gaps {
-            gaps.add(step.gap, weight);
+            gaps.add(step, weight);
         }
         if self.total > HALVE_AT {
             self.total /= 2.0;
@@ -211,13 +233,54 @@ impl State {
     }
 }
 
-/// What is assumed of a move before anything was learnt, and whether its gap
-/// tells something: how long a call takes does not depend on who made it.
+impl Gaps {
+    /// Probability of being in sequence or not, times the density of the gap.
+    fn density(&self, step: &Move, tick: u64) -> f32 {
+        if !step.from.called {
+            return self.since_act.density(step.since_act(), tick);
+        }
+        let seen = self.in_sequence + self.in_parallel;
+        let sequence = (self.in_sequence + 0.5) / (seen + 1.0);
+        let density = if sequence >= SEQUENTIAL {
+            self.since_event.density(step.since_event(), tick)
+        } else {
+            self.since_act.density(step.since_act(), tick)
+        };
+        density
+            * if step.from.waiting {
+                1.0 - sequence
+            } else {
+                sequence
+            }
+    }
+
+    /// The gaps that count.
+    fn usual(&self) -> &Histogram {
+        let seen = self.in_sequence + self.in_parallel;
+        if self.in_sequence >= SEQUENTIAL * seen {
+            &self.since_event
+        } else {
+            &self.since_act
+        }
+    }
+
+    fn add(&mut self, step: &Move, weight: f32) {
+        self.since_act.add(step.since_act(), weight);
+        self.since_event.add(step.since_event(), weight);
+        if step.from.waiting {
+            self.in_parallel += weight;
+        } else {
+            self.in_sequence += weight;
+        }
+    }
+}
+
+/// What is assumed of a move before anything was learnt, and whether it has a
+/// gap.
 fn prior(step: &Move) -> (f32, bool) {
     match (step.next, step.from.responded) {
         (Next::Start(_), false) => (0.2, true),
         (Next::Start(_), true) => (0.005, true),
-        (Next::End(_), _) => (0.5, false),
         (Next::Respond, _) => (0.3, true),
         (Next::Nothing, _) => (0.95, false),
     }
@@ -286,7 +349,7 @@ impl fmt::Display for Model {
                 let share = 100.0 * step.weight / state.total.max(f32::MIN_POSITIVE);
                 write!(f, "{key:016x} → {}: {share:.1} %", step.next)?;
                 if let Some(gaps) = &step.gaps {
-                    write!(f, " after {} µs", gaps.median() / 1000)?;
+                    write!(f, " after {} µs", gaps.usual().median() / 1000)?;
                 }
                 writeln!(f, " (of {:.0})", state.total)?;
             }
@@ -303,7 +366,6 @@ impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(label) => write!(f, "call {label:016x}"),
-            Self::End(label) => write!(f, "answer {label:016x}"),
             Self::Respond => f.write_str("response"),
             Self::Nothing => f.write_str("nothing"),
         }
@@ -330,7 +392,6 @@ impl Follows {
     fn save(&self, out: &mut Vec<u8>) {
         let (code, label) = match self.next {
             Next::Start(label) => (0, label),
-            Next::End(label) => (1, label),
             Next::Respond => (2, 0),
             Next::Nothing => (3, 0),
         };
@@ -338,9 +399,7 @@ impl Follows {
         out.extend(label.to_le_bytes());
         out.extend(self.weight.to_le_bytes());
         if let Some(gaps) = &self.gaps {
-            gaps.bins()
-                .iter()
-                .for_each(|bin| out.extend(bin.to_le_bytes()));
+            gaps.save(out);
         }
     }
 
@@ -349,7 +408,6 @@ impl Follows {
         let label = input.number()?;
         let next = match code & 0x7f {
             0 => Next::Start(label),
-            1 => Next::End(label),
             2 => Next::Respond,
             3 => Next::Nothing,
             _ => return Err(ModelError::Damaged),
@@ -358,13 +416,27 @@ impl Follows {
         let gaps = if code & 0x80 == 0 {
             None
         } else {
-            let mut bins = [0.0; BINS];
-            for bin in &mut bins {
-                *bin = input.weight()?;
-            }
-            Some(Box::new(Histogram::from_bins(bins)))
+            Some(Box::new(Gaps::load(input)?))
         };
         Ok(Self { next, weight, gaps })
+    }
+}
+
+impl Gaps {
+    fn save(&self, out: &mut Vec<u8>) {
+        let bins = self.since_act.bins().iter().chain(self.since_event.bins());
+        let counts = [self.in_sequence, self.in_parallel];
+        bins.chain(&counts)
+            .for_each(|value| out.extend(value.to_le_bytes()));
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, ModelError> {
+        Ok(Self {
+            since_act: input.histogram()?,
+            since_event: input.histogram()?,
+            in_sequence: input.weight()?,
+            in_parallel: input.weight()?,
+        })
     }
 }
 
@@ -385,6 +457,14 @@ impl Input<'_> {
         let weight = f32::from_le_bytes(self.take()?);
         let sound = weight.is_finite() && weight >= 0.0;
         sound.then_some(weight).ok_or(ModelError::Damaged)
+    }
+
+    fn histogram(&mut self) -> Result<Histogram, ModelError> {
+        let mut bins = [0.0; BINS];
+        for bin in &mut bins {
+            *bin = self.weight()?;
+        }
+        Ok(Histogram::from_bins(bins))
     }
 
     fn count(&mut self, limit: usize) -> Result<usize, ModelError> {

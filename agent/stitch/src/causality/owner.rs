@@ -25,6 +25,8 @@ use crate::time::Timestamp;
 const MAX_LATE: usize = 8;
 /// Undecided calls that one request may be a candidate for.
 const MAX_SUITORS: usize = 128;
+/// A candidate that is less likely than the best by so much (in nats) is none.
+const HOPELESS: f32 = 60.0;
 /// Calls kept with one request; the path looks at fewer.
 const MAX_CALLS: usize = 64;
 /// A path is learnt if every decision about it was right with this probability.
@@ -171,7 +173,6 @@ impl Owner {
             followers: SmallVec::new(),
             rivals: self.scene.open,
             caller: None,
-            settled: false,
             decided: false,
         };
         let slot = self.scene.calls.insert(call);
@@ -286,6 +287,10 @@ impl Owner {
             .rev()
             .take(MAX_LATE)
             .map(|(_, slot, _)| *slot);
+        let late = late.filter(|slot| {
+            let request = self.scene.requests.get(*slot);
+            self.scene.open == 0 || request.is_some_and(|r| self.model.calls_late(r.position.state))
+        });
         let open = self
             .scene
             .recent()
@@ -326,6 +331,8 @@ impl Owner {
             ));
         }
         links.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let best = links.first().map_or(0.0, |(score, _)| *score);
+        links.retain(|(score, _)| *score > best - HOPELESS);
         links.truncate(desk.config.max_candidates);
         links.into_iter().map(|(_, link)| link).collect()
     }
@@ -344,7 +351,7 @@ impl Owner {
         self.model.score(&Move {
             from,
             next: Next::Start(label),
-            gap: now.0.saturating_sub(from.since.0),
+            time: now,
         })
     }
 
@@ -426,28 +433,27 @@ impl Owner {
 
 /// Decisions.
 impl Owner {
-    /// Decides a call together with those that compete with it; of these, the
-    /// ones whose candidates are all answered need no second look.
+    /// Decides a call together with those that compete with it, as far as all
+    /// their candidates are answered. Odds are told before any of them is fixed:
+    /// who is unsure which of two is right is unsure of both.
     fn decide_component(&mut self, call: u32, desk: &mut Desk<'_>) {
-        self.optimise(call, desk);
-        self.decide(call, desk);
-    }
-
-    fn optimise(&mut self, call: u32, desk: &mut Desk<'_>) {
-        let row = self.scene.calls.get(call);
-        if row.is_none_or(|row| row.settled) {
-            return;
-        }
+        let limit = desk.config.max_component;
         let mut solver = self.solver(desk.config);
-        let calls = solver.component(call, desk.config.max_component);
+        let calls = solver.component(call, limit);
         solver.refresh_all(&calls);
         solver.improve(&calls);
         desk.counters.largest_component = desk.counters.largest_component.max(calls.len() as u64);
-        for slot in calls {
-            let settled = self.is_settled(slot);
-            if let Some(row) = self.scene.calls.get_mut(slot) {
-                row.settled = settled;
-            }
+        // Where the component was cut, its far end lacks its other neighbours.
+        let whole = calls.len() < limit;
+        let near = if whole { calls.len() } else { calls.len() / 2 };
+        let ripe = calls.iter().enumerate().filter(|(index, slot)| {
+            **slot == call || *index < near && self.is_settled(**slot)
+        });
+        let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
+        let solver = self.solver(desk.config);
+        let odds: Vec<_> = ripe.iter().map(|slot| confidence::odds(&solver, *slot)).collect();
+        for (slot, odds) in ripe.into_iter().zip(odds) {
+            self.settle(slot, &odds, desk);
         }
     }
 
@@ -471,12 +477,11 @@ impl Owner {
             if !undecided {
                 continue;
             }
-            let solver = self.solver(desk.config);
-            let calls = solver.scene.calls.get(call).map(|row| row.links.len());
-            let mut solver = solver;
-            if calls.is_some_and(|links| links > 1) {
-                solver.refresh_all(&[call]);
+            let mut solver = self.solver(desk.config);
+            if !solver.is_plain(call) {
+                continue;
             }
+            solver.refresh_all(&[call]);
             let odds = confidence::odds(&solver, call);
             let best = odds.first().map(|best| (best.request, best.probability));
             if best.is_some_and(|(r, p)| r == Some(request) && p >= desk.config.sure) {
@@ -506,16 +511,7 @@ impl Owner {
         let best = odds.first().and_then(|best| best.request);
         let mut solver = self.solver(desk.config);
         let candidates = confidence::candidates(&solver, slot, odds);
-        if solver
-            .scene
-            .calls
-            .get(slot)
-            .is_some_and(|row| row.parent != best)
-        {
-            if let Some((_, change)) = solver.best_way(slot, best) {
-                solver.apply(&change);
-            }
-        }
+        solver.assign(slot, best);
         let Some(row) = self.scene.calls.get_mut(slot) else {
             return;
         };
@@ -529,7 +525,9 @@ impl Owner {
         let (label, idle) = (row.label, row.rivals == 0);
         for entry in odds {
             let Some(request) = entry.request else {
-                self.model.learn_background(label, entry.probability, idle);
+                if best.is_none() {
+                    self.model.learn_background(label, entry.probability, idle);
+                }
                 continue;
             };
             self.release(request, slot, entry, best, desk.config.after_response);

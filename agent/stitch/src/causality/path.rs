@@ -1,11 +1,11 @@
 //! What a request did, as a path through states: the input of the model.
 //!
-//! A state is the route, the calls started and the calls ended so far, in any
-//! order. From a state one thing happens next: a call starts, a call ends, the
-//! response is written; after the response, a call starts or nothing more
-//! happens. The gap is measured from the last thing that happened.
-
-use smallvec::SmallVec;
+//! A state is the route and the calls started so far, in any order. From a
+//! state one thing happens next: a call starts, or the response is written;
+//! after the response, a call starts or nothing more happens. The gap is
+//! measured twice: from the last thing that the request's handler did, and from
+//! the last thing that happened to it, answers included. Which of the two tells
+//! more (calls in parallel or in sequence) is for the model to learn.
 
 use crate::time::Timestamp;
 
@@ -41,8 +41,6 @@ pub(super) struct Frame {
 pub(super) enum Next {
     /// The call with this label starts.
     Start(u64),
-    /// The call with this label ends.
-    End(u64),
     /// The response is written.
     Respond,
     /// Nothing more after the response.
@@ -54,95 +52,132 @@ pub(super) enum Next {
 pub(super) struct Position {
     /// The state.
     pub(super) state: u64,
-    /// A coarser state to fall back on: the route and what happened last.
+    /// The state without the route, to fall back on.
     pub(super) coarse: u64,
-    /// When the last thing happened.
-    pub(super) since: Timestamp,
+    /// When its handler last did something: read it, called, answered.
+    pub(super) acted: Timestamp,
+    /// When something last happened to it, answers to its calls included.
+    pub(super) happened: Timestamp,
+    /// Whether it made calls.
+    pub(super) called: bool,
+    /// Whether a call of it is not answered yet.
+    pub(super) waiting: bool,
     /// Whether the response was written.
     pub(super) responded: bool,
 }
 
-/// One move along a path.
+/// One move along a path: what happened, when, from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     /// From where.
     pub(super) from: Position,
     /// What happened.
     pub(super) next: Next,
-    /// ns since the thing before.
-    pub(super) gap: u64,
+    /// When.
+    pub(super) time: Timestamp,
+}
+
+impl Move {
+    /// ns since the handler last did something.
+    pub(super) fn since_act(&self) -> u64 {
+        self.time.0.saturating_sub(self.from.acted.0)
+    }
+
+    /// ns since something last happened.
+    pub(super) fn since_event(&self) -> u64 {
+        self.time.0.saturating_sub(self.from.happened.0)
+    }
 }
 
 /// Walks the path of a request with these calls (in the order of their
 /// starts), telling each move, and gives the position at its end.
 pub(super) fn walk(frame: Frame, steps: &[Step], mut tell: impl FnMut(Move)) -> Position {
+    let steps = &steps[steps.len().saturating_sub(MAX_STEPS)..];
     let mut position = Position {
         state: mix(frame.route, 1),
-        coarse: mix(frame.route, 2),
-        since: frame.started,
+        coarse: 1,
+        acted: frame.started,
+        happened: frame.started,
+        called: false,
+        waiting: false,
         responded: false,
     };
-    for (time, _, _, next, repeat) in events(frame, steps) {
-        if position.responded && matches!(next, Next::End(_)) {
-            continue;
+    for (index, step) in steps.iter().enumerate() {
+        let before = &steps[..index];
+        if let Some(time) = frame
+            .responded
+            .filter(|t| *t < step.started && !position.responded)
+        {
+            position = pass(position, before, Next::Respond, time, 0, &mut tell);
         }
-        tell(Move {
-            from: position,
-            next,
-            gap: time.0.saturating_sub(position.since.0),
-        });
-        position = after(frame, position, next, repeat, time);
+        let repeat = before.iter().filter(|s| s.label == step.label).count() as u64;
+        position = pass(
+            position,
+            before,
+            Next::Start(step.label),
+            step.started,
+            repeat,
+            &mut tell,
+        );
     }
-    if position.responded {
+    if let Some(time) = frame.responded {
+        if !position.responded {
+            position = pass(position, steps, Next::Respond, time, 0, &mut tell);
+        }
         tell(Move {
             from: position,
             next: Next::Nothing,
-            gap: 0,
+            time,
         });
     }
-    position
+    settle(position, steps, None)
 }
 
-type Happening = (Timestamp, u8, u8, Next, u64);
-
-/// Everything that happens to the request after its start, in order. At the
-/// same time ends come before starts, and the response comes last.
-fn events(frame: Frame, steps: &[Step]) -> SmallVec<[Happening; 16]> {
-    let steps = &steps[steps.len().saturating_sub(MAX_STEPS)..];
-    let mut events = SmallVec::<[Happening; 16]>::new();
-    for (index, step) in steps.iter().enumerate() {
-        let before = &steps[..index];
-        let repeat = before.iter().filter(|s| s.label == step.label).count() as u64;
-        let repeat = repeat.min(MAX_REPEAT);
-        let order = 2 * index as u8;
-        events.push((step.started, 1, order, Next::Start(step.label), repeat));
-        if let Some(ended) = step.ended {
-            let rank = u8::from(ended <= step.started);
-            events.push((ended, rank, order + 1, Next::End(step.label), repeat));
-        }
-    }
-    if let Some(responded) = frame.responded {
-        events.push((responded, 2, 0, Next::Respond, 0));
-    }
-    events.sort_unstable_by_key(|&(time, rank, order, ..)| (time, rank, order));
-    events
-}
-
-fn after(frame: Frame, from: Position, next: Next, repeat: u64, time: Timestamp) -> Position {
+/// One move: tells it and gives the position after it.
+fn pass(
+    from: Position,
+    before: &[Step],
+    next: Next,
+    time: Timestamp,
+    repeat: u64,
+    tell: &mut impl FnMut(Move),
+) -> Position {
+    let from = settle(from, before, Some(time));
+    tell(Move { from, next, time });
     let (salt, what) = match next {
         Next::Start(label) => (3, label),
-        Next::End(label) => (4, label),
         Next::Respond => (5, 0),
         Next::Nothing => (6, 0),
     };
-    let responded = from.responded || next == Next::Respond;
-    let step = mix(what, salt);
+    let step = if repeat < MAX_REPEAT {
+        mix(mix(what, salt), repeat)
+    } else {
+        0
+    };
     Position {
-        state: from.state.wrapping_add(mix(step, repeat)),
-        coarse: mix(mix(frame.route, u64::from(responded)), step),
-        since: time,
-        responded,
+        state: from.state.wrapping_add(step),
+        coarse: from.coarse.wrapping_add(step),
+        acted: time,
+        happened: time,
+        called: from.called || matches!(next, Next::Start(_)),
+        waiting: from.waiting,
+        responded: from.responded || next == Next::Respond,
     }
+}
+
+/// The position at `now` (the end of the path if `None`), as far as the answers
+/// to the calls made before go.
+fn settle(mut position: Position, before: &[Step], now: Option<Timestamp>) -> Position {
+    position.waiting = false;
+    for step in before {
+        match step.ended {
+            Some(ended) if now.is_none_or(|now| ended <= now) => {
+                position.happened = position.happened.max(ended);
+            }
+            _ => position.waiting = true,
+        }
+    }
+    position
 }
 
 /// A well-spread hash of two numbers (the finaliser of `SplitMix64`).
@@ -177,40 +212,45 @@ mod tests {
     }
 
     #[test]
-    fn gaps_run_from_the_last_happening() {
+    fn gaps_run_from_acts_and_from_answers() {
         let moves = moves(&[step(1, 110, 150), step(2, 155, 170)], 180);
-        let told: Vec<_> = moves.iter().map(|m| (m.next, m.gap)).collect();
+        let told: Vec<_> = moves
+            .iter()
+            .map(|m| (m.next, m.since_act(), m.since_event()))
+            .collect();
         let expected = [
-            (Next::Start(1), 10),
-            (Next::End(1), 40),
-            (Next::Start(2), 5),
-            (Next::End(2), 15),
-            (Next::Respond, 10),
-            (Next::Nothing, 0),
+            (Next::Start(1), 10, 10),
+            (Next::Start(2), 45, 5),
+            (Next::Respond, 25, 10),
+            (Next::Nothing, 0, 0),
         ];
         assert_eq!(told, expected);
+        assert!(!moves[2].from.waiting);
     }
 
     #[test]
     fn the_order_of_parallel_calls_does_not_matter_to_the_state() {
         let one = moves(&[step(1, 110, 150), step(2, 111, 140)], 180);
         let other = moves(&[step(2, 110, 150), step(1, 111, 140)], 180);
-        assert_eq!(one[4].from.state, other[4].from.state);
+        assert_eq!(one[2].from.state, other[2].from.state);
         assert_ne!(one[1].from.state, other[1].from.state);
+        assert!(one[1].from.waiting);
     }
 
     #[test]
-    fn a_call_without_length_ends_after_its_start() {
-        let moves = moves(&[step(1, 110, 110)], 110);
+    fn calls_after_the_response_come_after_it() {
+        let moves = moves(&[step(1, 110, 150), step(2, 190, 200)], 180);
         let told: Vec<_> = moves.iter().map(|m| m.next).collect();
-        let expected = [Next::Start(1), Next::End(1), Next::Respond, Next::Nothing];
+        let expected = [Next::Start(1), Next::Respond, Next::Start(2), Next::Nothing];
         assert_eq!(told, expected);
     }
 
     #[test]
-    fn repeated_calls_make_different_states() {
-        let moves = moves(&[step(1, 110, 120), step(1, 130, 140)], 180);
-        assert_ne!(moves[0].from.state, moves[2].from.state);
-        assert_ne!(moves[2].from.state, moves[4].from.state);
+    fn repeated_calls_make_different_states_up_to_a_limit() {
+        let steps: Vec<_> = (0..8).map(|n| step(1, 110 + n, 110 + n)).collect();
+        let states: Vec<_> = moves(&steps, 180).iter().map(|m| m.from.state).collect();
+        assert_ne!(states[0], states[1]);
+        assert_ne!(states[3], states[4]);
+        assert_eq!(states[5], states[6]);
     }
 }

@@ -16,8 +16,12 @@ use crate::span::Method;
 
 /// Times that all calls of a component are tried again.
 const MAX_SWEEPS: usize = 4;
+/// Requests tried for the call that an orphan displaces.
+const MAX_ADOPTIONS: usize = 8;
 /// A gain below this is none: keeps the climb from going round.
 const LEAST_GAIN: f32 = 1e-3;
+/// Evidence ahead of all other candidates by so much (in nats) needs no timing.
+const PLAIN: f32 = 5.0;
 /// Log-likelihood of "no cause" where timing may not be used.
 const NONE_WITHOUT_TIMING: f32 = -3.0;
 
@@ -68,6 +72,17 @@ impl Solver<'_> {
         }
         found.sort_unstable_by_key(|call| self.order(*call));
         found
+    }
+
+    /// Whether a call can be decided without timing: by having one candidate,
+    /// or by evidence that leaves the others far behind.
+    pub(super) fn is_plain(&self, call: u32) -> bool {
+        self.scene.calls.get(call).is_some_and(|row| {
+            let mut weights: SmallVec<[f32; 8]> =
+                row.links.iter().map(|link| link.weights.total()).collect();
+            weights.sort_unstable_by(|a, b| b.total_cmp(a));
+            weights.len() == 1 || weights[0] - weights[1] >= PLAIN
+        })
     }
 
     /// Brings the cached likelihoods of every candidate of `calls` up to date.
@@ -187,21 +202,63 @@ impl Solver<'_> {
             return ways;
         };
         let Some(target) = to else { return ways };
-        let from = row.parent;
         let partner = self.partner(call, target);
+        match (row.parent, partner) {
+            (Some(source), _) => self.exchanges(call, source, target, partner, &mut ways),
+            (None, Some(partner)) => self.adoptions(call, target, partner, &mut ways),
+            (None, None) => {}
+        }
+        ways
+    }
+
+    /// `source` and `target` swap `call` for `partner`, or all from there on.
+    fn exchanges(
+        &self,
+        call: u32,
+        source: u32,
+        target: u32,
+        partner: Option<u32>,
+        ways: &mut SmallVec<[Change; 4]>,
+    ) {
+        let (from, to) = (Some(source), Some(target));
         if let Some(partner) = partner {
             ways.push(smallvec![(call, to), (partner, from)]);
         }
-        if let Some(source) = from {
-            for since in [partner, Some(call)].into_iter().flatten() {
-                let mut change = self.tail(source, call, to);
-                change.extend(self.tail(target, since, from));
-                if change.len() > 1 && !ways.contains(&change) {
+        let first = |request| Some(*self.scene.requests.get(request)?.calls.first()?);
+        let whole = first(source).map(|first_own| (first_own, first(target).unwrap_or(call)));
+        let tails = [partner.map(|partner| (call, partner)), Some((call, call)), whole];
+        for (own, other) in tails.into_iter().flatten() {
+            let mut change = self.tail(source, own, to);
+            change.extend(self.tail(target, other, from));
+            if change.len() > 1 && !ways.contains(&change) {
+                ways.push(change);
+            }
+        }
+    }
+
+    /// `target` takes the orphan `call`, and gives the like that it has to
+    /// another request.
+    fn adoptions(
+        &self,
+        call: u32,
+        target: u32,
+        partner: u32,
+        ways: &mut SmallVec<[Change; 4]>,
+    ) {
+        ways.push(smallvec![(call, Some(target)), (partner, None)]);
+        let links = self.scene.calls.get(partner).map(|row| &row.links);
+        let others = links.into_iter().flatten().map(|link| link.request);
+        for other in others.filter(|other| *other != target).take(MAX_ADOPTIONS) {
+            let swap = self.partner(partner, other);
+            let mut changes = smallvec![smallvec![(partner, Some(other))]];
+            self.exchanges(partner, target, other, swap, &mut changes);
+            for mut change in changes {
+                if change.iter().all(|(moved, _)| *moved != call) {
+                    change.push((call, Some(target)));
                     ways.push(change);
                 }
             }
         }
-        ways
     }
 
     /// The undecided call of the same kind in `request`, closest in time.
@@ -215,17 +272,22 @@ impl Solver<'_> {
             .map(|(slot, _)| slot)
     }
 
-    /// Undecided calls of `request` from `since` on, moved to `to`.
+    /// Undecided calls of `request` from `since` on, moved to `to`, as far as
+    /// they may go there.
     fn tail(&self, request: u32, since: u32, to: Option<u32>) -> Change {
         let from = self.order(since);
         let calls = self.scene.requests.get(request).map(|r| r.calls.as_slice());
-        calls
-            .unwrap_or_default()
-            .iter()
-            .filter(|slot| self.order(**slot) >= from)
-            .filter(|slot| self.scene.calls.get(**slot).is_some_and(|c| !c.decided))
+        let tail = calls.unwrap_or_default().iter().rev();
+        let mut change: Change = tail
+            .take_while(|slot| self.order(**slot) >= from)
+            .filter(|slot| {
+                let call = self.scene.calls.get(**slot);
+                call.is_some_and(|call| !call.decided && call.weight(to).is_some())
+            })
             .map(|slot| (*slot, to))
-            .collect()
+            .collect();
+        change.reverse();
+        change
     }
 
     /// What a change gains; `None` if a call may not go where it is sent.
