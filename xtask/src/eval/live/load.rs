@@ -56,7 +56,7 @@ impl Load {
     /// The path of the request with this number.
     pub(super) fn path(&self, id: u32) -> &str {
         let mut random = Random::new(self.seed + u64::from(id), "path");
-        random.pick(&self.paths)
+        random.pick::<String>(&self.paths)
     }
 
     /// Sends it. How many requests were answered; fails if one was not.
