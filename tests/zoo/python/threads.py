@@ -16,6 +16,8 @@ parallel = ThreadPoolExecutor(16).map if "futures" in sys.argv else map
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # One write for head and body, as most frameworks do.
+    wbufsize = -1
 
     def do_GET(self):
         request = plan.Request(self.path)
@@ -25,6 +27,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
         blocking.finish(request)
 
     def log_message(self, *arguments):

@@ -4,11 +4,11 @@ require_relative 'plan'
 
 JOBS = Queue.new
 
-def run(request, step, at = 'now')
-  step.branches.each { |branch| run_branch(request, branch, at) }
+def perform(request, step, at = 'now')
+  step.branches.each { |branch| perform_branch(request, branch, at) }
 end
 
-def run_branch(request, branch, at)
+def perform_branch(request, branch, at)
   branch.each do |act|
     case act
     when /\At([\d.]+)\z/ then sleep($1.to_f / 1000 * rand(0.5..1.5))
@@ -34,7 +34,7 @@ end
 Thread.new do
   loop do
     request, step = JOBS.pop
-    run(request, step, 'job')
+    perform(request, step, 'job')
   end
 end
 
@@ -42,7 +42,7 @@ Thread.new do
   until Plan::TIMER.empty?
     sleep(rand(0.05..0.15))
     timer = Plan::Request.new
-    timer.steps.each { |step| run(timer, step, 'timer') }
+    timer.steps.each { |step| perform(timer, step, 'timer') }
   end
 end
 
@@ -51,11 +51,11 @@ app = lambda do |env|
   request.steps.each do |step|
     case step.when
     when 'job' then JOBS << [request, step]
-    when 'now' then run(request, step)
+    when 'now' then perform(request, step)
     end
   end
   after = request.steps.select { |step| step.when == 'after' }
-  (env['rack.after_reply'] ||= []) << -> { after.each { |step| run(request, step, 'after') } }
+  (env['rack.after_reply'] ||= []) << -> { after.each { |step| perform(request, step, 'after') } }
   [200, { 'Content-Type' => 'text/plain', 'Content-Length' => '5' }, ["done\n"]]
 end
 

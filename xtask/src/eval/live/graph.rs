@@ -54,7 +54,9 @@ impl Graph {
     /// The variables that tell a server of it.
     pub(super) fn environment(&self) -> [(&'static str, String); 3] {
         let routes = self.routes.iter();
-        let routes: Vec<_> = routes.map(|(name, plan)| format!("{name}={plan}")).collect();
+        let routes: Vec<_> = routes
+            .map(|(name, plan)| format!("{name}={plan}"))
+            .collect();
         [
             ("ROUTES", routes.join(";")),
             ("TIMER", self.timer.clone()),
@@ -82,7 +84,7 @@ fn route(random: &mut Random, index: usize) -> String {
         steps.push(format!("40?job:t2+{}", backend(random)));
         steps.push(backend(random));
     }
-    for _ in 0..1 + random.below(MOST_STEPS) {
+    for _ in 0..=random.below(MOST_STEPS) {
         steps.push(step(random));
     }
     if index > 0 && random.chance(40) {
@@ -112,9 +114,11 @@ fn branch(random: &mut Random) -> String {
 }
 
 fn pause(random: &mut Random) -> String {
-    match random.chance(50) {
-        true => format!("t{}", 1 + random.below(5)),
-        false => format!("c0.{}", 1 + random.below(5)),
+    let amount = 1 + random.below(5);
+    if random.chance(50) {
+        format!("t{amount}")
+    } else {
+        format!("c0.{amount}")
     }
 }
 

@@ -108,12 +108,11 @@ impl Shared {
         // Both halves of the number that a proxy is to use.
         let next = format!("{:010}", truth::mask(id));
         let (y, x) = next.split_at(5);
-        let order = match self.load.orders {
-            true => {
-                let mut random = Random::new(self.load.seed + u64::from(id), "order");
-                format!("&order=ord-{:012x}", random.bits() >> 16)
-            }
-            false => String::new(),
+        let order = if self.load.orders {
+            let mut random = Random::new(self.load.seed + u64::from(id), "order");
+            format!("&order=ord-{:012x}", random.bits() >> 16)
+        } else {
+            String::new()
         };
         Some(format!("{path}?id={id}&x={x}&y={y}{order}"))
     }
@@ -185,13 +184,12 @@ impl Connection {
         {
             self.stream = None; // Closed meanwhile: there is nothing to be read but the end.
         }
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
-                stream.set_nodelay(true)?;
-                self.stream.insert(stream)
-            }
+        let stream = if let Some(stream) = &mut self.stream {
+            stream
+        } else {
+            let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+            stream.set_nodelay(true)?;
+            self.stream.insert(stream)
         };
         stream.write_all(request.as_bytes()).await?;
         self.buffer.clear();
@@ -219,10 +217,16 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<bool> {
             let end = head + length.trim().parse::<usize>()?;
             let close = header("connection").is_some_and(|it| it.eq_ignore_ascii_case("close"));
             while buffer.len() < end {
-                ensure!(stream.read_buf(buffer).await? > 0, "closed within an answer");
+                ensure!(
+                    stream.read_buf(buffer).await? > 0,
+                    "closed within an answer"
+                );
             }
             return Ok(close);
         }
-        ensure!(stream.read_buf(buffer).await? > 0, "closed before an answer");
+        ensure!(
+            stream.read_buf(buffer).await? > 0,
+            "closed before an answer"
+        );
     }
 }

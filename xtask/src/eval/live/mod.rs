@@ -22,14 +22,13 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
 use wirespan_tests::agent::Agent;
-use wirespan_tests::span::Span;
 
 use graph::Graph;
 use leaf::Leaf;
 use load::{Load, Pace};
 use model::{Model, Server};
 use random::Random;
-use score::{Score, Seen};
+use score::Seen;
 use table::Row;
 use truth::{Purpose, Truth};
 
@@ -44,12 +43,18 @@ const FIRST_ID: u32 = 4_000_000;
 
 /// What to run.
 #[derive(Args)]
+#[group(id = "live_options")]
 pub(super) struct Options {
     /// Run servers of these kinds (all, if none is named) and trace them.
     #[arg(long, num_args = 0.., value_name = "MODEL")]
     live: Option<Vec<Model>>,
     /// Requests in flight at any time; one run each.
-    #[arg(long, value_delimiter = ',', default_value = "1,8,32", value_name = "N")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,8,32",
+        value_name = "N"
+    )]
     in_flight: Vec<u32>,
     /// Instead of --in-flight: so many requests a second, whether or not the
     /// server keeps up.
@@ -99,7 +104,10 @@ pub(super) fn run(options: &Options) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     };
     install::run(models)?;
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     table::header();
     let mut rows = Vec::new();
     let mut failed = Vec::new();
@@ -159,9 +167,10 @@ struct Zoo<'a> {
 impl Zoo<'_> {
     /// One run, traced and scored.
     fn run(&self, pace: Pace) -> Result<Row> {
-        let agent = match self.options.untraced {
-            true => None,
-            false => Some(self.trace()?),
+        let agent = if self.options.untraced {
+            None
+        } else {
+            Some(self.trace()?)
         };
         if self.options.warm > 0 {
             self.load(self.load_of(Pace::InFlight(1), self.options.warm, 4))?;
@@ -175,12 +184,12 @@ impl Zoo<'_> {
             Some(agent) => agent.stop()?.spans,
             None => Vec::new(),
         };
-        let (score, baselines) = self.score(&spans, answered, &made)?;
+        let seen = Seen::new(&spans, &made)?;
         Ok(Row {
             model: self.model.name(),
             pace,
-            score,
-            baselines,
+            score: score::score(&seen, answered, FIRST_ID, &made),
+            baselines: rules::recall(&seen),
         })
     }
 
@@ -189,21 +198,15 @@ impl Zoo<'_> {
         Agent::run(&["--pid", &pid, "--query", "keep"])
     }
 
-    fn score(
-        &self,
-        spans: &[Span],
-        answered: u32,
-        made: &[Truth],
-    ) -> Result<(Score, BTreeMap<&'static str, Option<f64>>)> {
-        let seen = Seen::new(spans, made)?;
-        let score = score::score(&seen, answered, FIRST_ID, made);
-        Ok((score, rules::recall(&seen)))
-    }
-
     fn load_of(&self, pace: Pace, requests: u32, first_id: u32) -> Load {
-        let names: Vec<&str> = match self.model.is_proxy() {
-            true => vec!["users", "stock", "price"],
-            false => self.graph.routes.iter().map(|(name, _)| name.as_str()).collect(),
+        let names: Vec<&str> = if self.model.is_proxy() {
+            vec!["users", "stock", "price"]
+        } else {
+            self.graph
+                .routes
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect()
         };
         Load {
             port: self.server.port(),
@@ -257,9 +260,10 @@ impl Zoo<'_> {
         }
         for id in (0..answered).map(|number| FIRST_ID + 4 * number) {
             let path = load.path(id);
-            let (fewest, most) = match self.model.is_proxy() {
-                true => (1, 1),
-                false => self.graph.calls(path.trim_start_matches('/')),
+            let (fewest, most) = if self.model.is_proxy() {
+                (1, 1)
+            } else {
+                self.graph.calls(path.trim_start_matches('/'))
             };
             let calls = calls.remove(&id).unwrap_or(0);
             ensure!(

@@ -26,7 +26,8 @@ impl Random {
 
     /// From 0 to just below `end`.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        (self.share() * end as f64) as usize
+        let whole = u128::from(self.bits()) * end as u128;
+        (whole >> 64) as usize
     }
 
     /// True in so many percent of cases.

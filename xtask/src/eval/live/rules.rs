@@ -29,8 +29,14 @@ pub(super) fn recall(seen: &Seen<'_>) -> BTreeMap<&'static str, Option<f64>> {
 }
 
 fn recorded(seen: &Seen<'_>) -> Vec<Recorded> {
-    let requests = seen.requests.values().map(|span| record(span, Kind::Server));
-    let calls = seen.calls.iter().map(|call| record(call.span, Kind::Client));
+    let requests = seen
+        .requests
+        .values()
+        .map(|span| record(span, Kind::Server));
+    let calls = seen
+        .calls
+        .iter()
+        .map(|call| record(call.span, Kind::Client));
     let mut spans: Vec<Recorded> = requests.chain(calls).collect();
     spans.sort_by_key(|span| span.start_us);
     spans
@@ -42,7 +48,11 @@ fn record(span: &Span, kind: Kind) -> Recorded {
         trace: 0,
         span: number(span),
         parent: None,
-        service: span.resource.get("process.pid").cloned().unwrap_or_default(),
+        service: span
+            .resource
+            .get("process.pid")
+            .cloned()
+            .unwrap_or_default(),
         kind,
         name: format!("{} {}", span.get("server.port"), span.path()),
         start_us: span.start / 1000,

@@ -187,8 +187,8 @@ impl Tally {
 
     fn guess(&mut self, confidence: f64, right: bool) {
         self.guesses += 1;
-        let bin = (confidence * BINS as f64) as usize;
-        let bin = &mut self.bins[bin.min(BINS - 1)];
+        let above = |bin: &usize| *bin as f64 <= confidence * BINS as f64;
+        let bin = &mut self.bins[(1..BINS).take_while(above).count()];
         bin.0 += confidence;
         bin.1 += f64::from(u8::from(right));
     }
@@ -197,7 +197,11 @@ impl Tally {
         let of = |purpose| self.purposes.get(&purpose).copied().unwrap_or_default();
         let (request, after) = (of(Purpose::Request), of(Purpose::After));
         let (job, timer) = (of(Purpose::Job), of(Purpose::Timer));
-        let off: f64 = self.bins.iter().map(|(sum, right)| (sum - right).abs()).sum();
+        let off: f64 = self
+            .bins
+            .iter()
+            .map(|(sum, right)| (sum - right).abs())
+            .sum();
         Score {
             recall: share(request.1 + after.1, request.0 + after.0),
             precision: share(self.right, self.given),
@@ -218,7 +222,10 @@ impl Tally {
 /// The query of a span's URL.
 fn query(span: &Span) -> &str {
     match span.get("url.query") {
-        "" => span.get("url.full").split_once('?').map_or("", |(_, query)| query),
+        "" => span
+            .get("url.full")
+            .split_once('?')
+            .map_or("", |(_, query)| query),
         query => query,
     }
 }
@@ -257,7 +264,9 @@ mod tests {
             name: "GET".to_owned(),
             start: 0,
             end: 1,
-            attributes: attributes.map(|(key, value)| (key.into(), value.into())).into(),
+            attributes: attributes
+                .map(|(key, value)| (key.into(), value.into()))
+                .into(),
             status: 0,
             trace_state: String::new(),
             links: Vec::new(),
@@ -267,7 +276,13 @@ mod tests {
 
     fn call(id: u32, cause: u32, parent: &str, confidence: &str) -> Span {
         let query = format!("id={id}&parent={}", truth::mask(cause));
-        span(&format!("call {id}"), Kind::Client, &query, parent, confidence)
+        span(
+            &format!("call {id}"),
+            Kind::Client,
+            &query,
+            parent,
+            confidence,
+        )
     }
 
     fn scored(calls: Vec<Span>) -> Score {
@@ -276,7 +291,10 @@ mod tests {
             span("B", Kind::Server, "id=8", "", ""),
         ];
         spans.extend(calls);
-        let made: Vec<Truth> = spans.iter().filter_map(|span| Truth::read(query(span))).collect();
+        let made: Vec<Truth> = spans
+            .iter()
+            .filter_map(|span| Truth::read(query(span)))
+            .collect();
         score(&Seen::new(&spans, &made).unwrap(), 2, 4, &made)
     }
 
@@ -327,7 +345,10 @@ mod tests {
     #[test]
     fn what_was_not_seen_is_told() {
         let spans = [span("A", Kind::Server, "id=4", "", "")];
-        let made = [Truth { id: 100, cause: Some(4) }];
+        let made = [Truth {
+            id: 100,
+            cause: Some(4),
+        }];
         let score = score(&Seen::new(&spans, &made).unwrap(), 2, 4, &made);
         assert!(is(score.seen, 1.0 / 3.0));
         assert_eq!((score.recall, score.precision), (None, None));
@@ -339,7 +360,10 @@ mod tests {
             span("A", Kind::Server, "id=4&x=100", "", ""),
             call(100, 4, "A", "1"),
         ];
-        let made = [Truth { id: 100, cause: Some(4) }];
+        let made = [Truth {
+            id: 100,
+            cause: Some(4),
+        }];
         assert!(Seen::new(&spans, &made).is_err());
     }
 }

@@ -49,7 +49,9 @@ pub(super) fn print(row: &Row) {
         Pace::InFlight(count) => count.to_string(),
         Pace::Rate(rate) => format!("{rate}/s"),
     };
-    let ece = score.calibration_error.map_or("-".to_owned(), |error| format!("{error:.3}"));
+    let ece = score
+        .calibration_error
+        .map_or("-".to_owned(), |error| format!("{error:.3}"));
     let rules = row.baselines.iter();
     let rules: Vec<_> = rules
         .map(|(rule, recall)| format!("{rule} {}", percent(*recall).trim()))
@@ -74,9 +76,13 @@ pub(super) fn print(row: &Row) {
 }
 
 fn percent(share: Option<f64>) -> String {
-    share.map_or(format!("{:>6}", "-"), |share| format!("{:>6.1}", 100.0 * share))
+    share.map_or(format!("{:>6}", "-"), |share| {
+        format!("{:>6.1}", 100.0 * share)
+    })
 }
 
 fn percent2(share: Option<f64>) -> String {
-    share.map_or(format!("{:>7}", "-"), |share| format!("{:>7.2}", 100.0 * share))
+    share.map_or(format!("{:>7}", "-"), |share| {
+        format!("{:>7.2}", 100.0 * share)
+    })
 }
