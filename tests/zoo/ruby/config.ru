@@ -47,7 +47,7 @@ Thread.new do
 end
 
 app = lambda do |env|
-  request = Plan::Request.new(env['PATH_INFO'], Rack::Utils.parse_query(env['QUERY_STRING']))
+  request = Plan::Request.new(env['PATH_INFO'], URI.decode_www_form(env['QUERY_STRING']).to_h)
   request.steps.each do |step|
     case step.when
     when 'job' then JOBS << [request, step]
