@@ -31,6 +31,11 @@ pub(crate) fn to_build() -> Result<()> {
     rust::bpf_linker()
 }
 
+/// Programs that only a part of the evaluation needs, with their packages.
+pub(crate) fn packages(tools: &[(&str, &str)]) -> Result<()> {
+    debian::install(tools)
+}
+
 fn say(what: &str, state: &str) {
     println!("setup: {what:<14} {state}");
 }

@@ -11,7 +11,8 @@ use wirespan_stitch::span::Method;
 use super::feed::Predictions;
 use super::recorded::Recorded;
 use super::table::{self, Row};
-use super::{baseline, explain, feed, recorded, score};
+use super::{baseline, explain, feed, live, recorded, score};
+
 
 /// Kinds of evidence that can be left out.
 const KINDS: [Method; 8] = [
@@ -29,7 +30,7 @@ const KINDS: [Method; 8] = [
 #[derive(Args)]
 pub(crate) struct Options {
     /// Recorded spans, one JSON object a line (also .zst).
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    #[arg(long, required_unless_present = "live", num_args = 1.., value_name = "FILE")]
     data: Vec<PathBuf>,
     /// Let traces arrive this many times as often; several may be given.
     #[arg(long, num_args = 1.., value_name = "N", value_parser = factor)]
@@ -49,10 +50,15 @@ pub(crate) struct Options {
     /// Do not run the simple rules.
     #[arg(long)]
     no_baselines: bool,
+    #[command(flatten)]
+    live: live::Options,
 }
 
 /// Runs the evaluation.
 pub(super) fn run(options: &Options) -> Result<()> {
+    if let Some(json) = live::run(&options.live)? {
+        return write(options, &json);
+    }
     let config = Config {
         without: options.without.clone(),
         ..Config::default()
@@ -77,8 +83,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
             rows.extend(evaluate(&name, *factor, &spans, &config, &learnt, options)?);
         }
     }
+    write(options, &serde_json::to_vec_pretty(&rows)?)
+}
+
+fn write(options: &Options, json: &[u8]) -> Result<()> {
     if let Some(path) = &options.json {
-        let json = serde_json::to_vec_pretty(&rows)?;
         std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())

@@ -4,6 +4,7 @@ mod baseline;
 mod causality;
 mod explain;
 mod feed;
+mod live;
 mod recorded;
 #[cfg(test)]
 mod sample;
@@ -22,7 +23,7 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum What {
-    /// Parents found in recorded spans, against the recorded truth.
+    /// Parents found in recorded spans or live traffic, against the truth.
     Causality(causality::Options),
 }
 

@@ -8,13 +8,13 @@ use super::say;
 use crate::run::{self, which};
 
 /// A program and the Debian package that has it.
-pub(super) type Tool = (&'static str, &'static str);
+pub(super) type Tool<'a> = (&'a str, &'a str);
 
 /// zstd's C sources are part of the build.
-pub(super) const TO_BUILD: &[Tool] = &[("cc", "gcc"), ("ld", "binutils")];
+pub(super) const TO_BUILD: &[Tool<'_>] = &[("cc", "gcc"), ("ld", "binutils")];
 
 /// The demo's services and their client.
-pub(super) const TO_DEMONSTRATE: &[Tool] = &[
+pub(super) const TO_DEMONSTRATE: &[Tool<'_>] = &[
     ("nginx", "nginx-light"),
     ("python3", "python3"),
     ("node", "nodejs"),
@@ -23,7 +23,7 @@ pub(super) const TO_DEMONSTRATE: &[Tool] = &[
 ];
 
 /// What the tests and benchmarks use beyond these.
-pub(super) const TO_TEST: &[Tool] = &[
+pub(super) const TO_TEST: &[Tool<'_>] = &[
     ("haproxy", "haproxy"),
     ("wrk", "wrk"),
     ("javac", "default-jdk-headless"),
@@ -33,8 +33,8 @@ pub(super) const TO_TEST: &[Tool] = &[
 ];
 
 /// Installs the packages of those programs that are not there.
-pub(super) fn install(tools: &[Tool]) -> Result<()> {
-    let (present, missing): (Vec<&Tool>, Vec<_>) = tools
+pub(super) fn install(tools: &[Tool<'_>]) -> Result<()> {
+    let (present, missing): (Vec<&Tool<'_>>, Vec<_>) = tools
         .iter()
         .partition(|(program, _)| which(program).is_some());
     if !present.is_empty() {

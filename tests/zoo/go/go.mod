@@ -1,0 +1,3 @@
+module wirespan/zoo
+
+go 1.19
