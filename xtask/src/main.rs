@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod demo;
 mod eval;
+mod fuzz;
 mod lint;
 mod run;
 mod setup;
@@ -31,6 +32,8 @@ enum Task {
     Test(test::Options),
     /// The rules of the house that clippy does not know.
     Lint,
+    /// Fuzz every target for a while, longer than the tests do.
+    Fuzz(fuzz::Options),
     /// A small system of services that nobody instrumented, called and traced.
     Demo(demo::Options),
     /// What tracing costs: nginx under wrk with and without wirespan.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Build => build::run(),
         Task::Test(options) => test::run(&options),
         Task::Lint => lint::run(),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Eval(options) => eval::run(&options),

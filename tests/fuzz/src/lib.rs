@@ -1,0 +1,45 @@
+//! Fuzz targets: functions that take any bytes and panic if what the code under
+//! test makes of them breaks a promise.
+//!
+//! No panic is the least of them. Each target's module says what else must hold.
+//! That memory stays within a target's bound is checked for all in [`memory`];
+//! that time does is checked by the fuzzer.
+
+pub mod memory;
+
+mod propagation;
+mod text;
+
+/// Something that is fuzzed.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name, and that of its directory in the corpus.
+    pub name: &'static str,
+    /// Runs it; panics if a promise is broken.
+    pub run: fn(&[u8]),
+    /// Most bytes of an input.
+    pub max_len: usize,
+    /// Most bytes that may be allocated at any time, whatever the input.
+    pub memory: usize,
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "propagation",
+        run: propagation::run,
+        max_len: 2048,
+        memory: 64 << 10,
+    },
+    Target {
+        name: "text",
+        run: text::run,
+        max_len: 1024,
+        memory: 64 << 10,
+    },
+];
+
+/// The target of that name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
