@@ -1,8 +1,6 @@
 //! Which sockets and processes are traced at all.
 
-use wirespan_ebpf::config::{
-    PORT_EXCLUDED, PORT_INCLUDED, PORTS_ALL, PORTS_ONLY,
-};
+use wirespan_ebpf::config::{PORT_EXCLUDED, PORT_INCLUDED, PORTS_ALL, PORTS_ONLY};
 use wirespan_ebpf::process::{EXCLUDED_TREE, EXECUTABLE_ADMITTED, EXECUTABLE_KNOWN, IN_TREE};
 
 use crate::fields::{Structure, config, load};
@@ -33,7 +31,11 @@ pub(crate) fn process(pid: u32) -> Admission {
     if config!(require_executable) == 0 || entry & EXECUTABLE_ADMITTED != 0 {
         return Admission::Admitted;
     }
-    if entry & EXECUTABLE_KNOWN != 0 { Admission::Denied } else { Admission::Undecided }
+    if entry & EXECUTABLE_KNOWN != 0 {
+        Admission::Denied
+    } else {
+        Admission::Undecided
+    }
 }
 
 /// Whether the ports of a `struct sock` are traced: either of them is enough to

@@ -96,9 +96,11 @@ fn vector(address: u64, count: u64, wanted: u32) -> Buffer {
 /// Two words of user memory.
 #[inline(always)]
 pub(crate) fn read_pair(address: u64) -> Option<Piece> {
-    let mut pair = Piece { address: 0, length: 0 };
+    let mut pair = Piece {
+        address: 0,
+        length: 0,
+    };
     let size = size_of::<Piece>() as u32;
-    let result =
-        unsafe { bpf_probe_read_user((&raw mut pair).cast(), size, address as *const _) };
+    let result = unsafe { bpf_probe_read_user((&raw mut pair).cast(), size, address as *const _) };
     if result == 0 { Some(pair) } else { None }
 }

@@ -23,12 +23,10 @@ pub(crate) use config;
 
 /// A field of a kernel structure, at the offset in [`Config::offsets`] of that name.
 macro_rules! load {
-    ($structure:expr, $field:ident: $type:ty) => {
-        {
-            let offset = $crate::fields::config!(offsets.$field);
-            unsafe { $structure.load::<$type>(offset) }
-        }
-    };
+    ($structure:expr, $field:ident: $type:ty) => {{
+        let offset = $crate::fields::config!(offsets.$field);
+        unsafe { $structure.load::<$type>(offset) }
+    }};
 }
 pub(crate) use load;
 
@@ -38,7 +36,11 @@ pub(crate) struct Structure(*const c_void);
 
 impl Structure {
     pub(crate) fn new(pointer: *const c_void) -> Option<Self> {
-        if pointer.is_null() { None } else { Some(Self(pointer)) }
+        if pointer.is_null() {
+            None
+        } else {
+            Some(Self(pointer))
+        }
     }
 
     /// The running thread: `struct task_struct`. Helper since Linux 5.11.
@@ -51,7 +53,11 @@ impl Structure {
     /// of a request or in TIME_WAIT). Helper since Linux 5.9.
     #[inline(always)]
     pub(crate) fn tcp(self) -> Option<Self> {
-        Self::new(unsafe { bpf_skc_to_tcp_sock(self.0.cast_mut()) }.cast_const().cast())
+        Self::new(
+            unsafe { bpf_skc_to_tcp_sock(self.0.cast_mut()) }
+                .cast_const()
+                .cast(),
+        )
     }
 
     pub(crate) fn pointer(self) -> *mut c_void {

@@ -12,7 +12,10 @@ pub const COUNT: u32 = 3;
 
 /// Where the counter of `reason` on `processor` is.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "the kernel side has no calls to spare")]
+#[expect(
+    clippy::inline_always,
+    reason = "the kernel side has no calls to spare"
+)]
 pub fn index(processor: u32, reason: u32) -> u32 {
     processor.wrapping_mul(COUNT).wrapping_add(reason)
 }

@@ -6,7 +6,10 @@
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(
     target_arch = "bpf",
-    expect(unsafe_code, reason = "every kernel pointer and every BPF helper is unsafe to Rust")
+    expect(
+        unsafe_code,
+        reason = "every kernel pointer and every BPF helper is unsafe to Rust"
+    )
 )]
 
 #[cfg(target_arch = "bpf")]

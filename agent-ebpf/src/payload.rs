@@ -26,7 +26,9 @@ struct Record<const ROOM: usize> {
 pub(crate) fn send(head: &mut Transfer, buffer: Buffer, wanted: u32) {
     match buffer {
         Buffer::At(address) if address != 0 && wanted != 0 => from_buffer(head, address, wanted),
-        Buffer::Vector { address, count } if wanted != 0 => from_vector(head, address, count, wanted),
+        Buffer::Vector { address, count } if wanted != 0 => {
+            from_vector(head, address, count, wanted)
+        }
         Buffer::Fault if wanted != 0 => bare(head, SHORTFALL_FAULT),
         _ if wanted != 0 => bare(head, SHORTFALL_UNREACHABLE),
         _ => bare(head, SHORTFALL_LIMIT),

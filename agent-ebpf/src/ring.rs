@@ -4,7 +4,9 @@
 use core::ffi::c_void;
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ringbuf_reserve, bpf_ringbuf_submit};
+use aya_ebpf::helpers::generated::{
+    bpf_get_smp_processor_id, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+};
 use wirespan_ebpf::loss;
 
 use crate::maps::{DOZING, LOSSES, RECORDS};

@@ -17,7 +17,9 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use wirespan_ebpf::loss;
 use wirespan_ebpf::process::KEPT_AT_EXEC;
-use wirespan_ebpf::record::{ARGUMENTS_MAX, EXECUTED, EXITED, Executed, FORKED, Lifecycle, PATH_MAX};
+use wirespan_ebpf::record::{
+    ARGUMENTS_MAX, EXECUTED, EXITED, Executed, FORKED, Lifecycle, PATH_MAX,
+};
 
 use crate::fields::{Structure, config, load};
 use crate::maps::PROCESSES;

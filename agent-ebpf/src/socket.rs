@@ -86,7 +86,10 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn written(&self, tcp: Structure) -> u64 {
         let near = load!(tcp, bytes_acked: u64);
-        extend(load!(tcp, write_seq: u32).wrapping_sub(self.sent_base), near)
+        extend(
+            load!(tcp, write_seq: u32).wrapping_sub(self.sent_base),
+            near,
+        )
     }
 
     /// Offset after the last byte that the process read. A read that meets the
@@ -107,7 +110,10 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn arrived(&self, sk: Structure, tcp: Structure) -> u64 {
         let near = load!(tcp, bytes_received: u64);
-        let end = extend(load!(tcp, rcv_nxt: u32).wrapping_sub(self.received_base), near);
+        let end = extend(
+            load!(tcp, rcv_nxt: u32).wrapping_sub(self.received_base),
+            near,
+        );
         let done = load!(sk, socket_flags: u64) & SOCK_DONE != 0;
         end.wrapping_sub(u64::from(done))
     }

@@ -62,7 +62,11 @@ pub(crate) fn tcp_destroy_sock(context: BtfTracePointContext) -> i32 {
         return 0;
     }
     let reset = if socket.reset != 0 { record::RESET } else { 0 };
-    let totals = if socket.sent_known != 0 { record::TOTALS } else { 0 };
+    let totals = if socket.sent_known != 0 {
+        record::TOTALS
+    } else {
+        0
+    };
     if let Some(record) = ring::reserve::<Closed>(0) {
         let closed = Closed {
             kind: record::CLOSED,
@@ -92,7 +96,9 @@ fn connecting(sk: Structure) {
 /// The socket is locked, so the bases are read in peace.
 #[inline(always)]
 fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
-    let Some(socket) = Socket::remembered(sk) else { return };
+    let Some(socket) = Socket::remembered(sk) else {
+        return;
+    };
     socket.settle(sk, tcp);
     if old == SYN_RECV {
         socket.opener = OPENER_PEER;
@@ -109,7 +115,11 @@ fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
         opened.kind = record::OPENED;
         opened.pid = socket.connect_pid;
         opened.tid = socket.connect_tid;
-        opened.flags = if admission == Admission::Undecided { record::UNDECIDED } else { 0 };
+        opened.flags = if admission == Admission::Undecided {
+            record::UNDECIDED
+        } else {
+            0
+        };
         unsafe { record.write(opened) };
         ring::submit(record);
     }
@@ -118,7 +128,9 @@ fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
 /// Nothing is sent after a FIN, and it is not yet part of `write_seq` here.
 #[inline(always)]
 fn finishing(sk: Structure, tcp: Structure, old: i32, new: i32) {
-    let Some(socket) = Socket::known(sk) else { return };
+    let Some(socket) = Socket::known(sk) else {
+        return;
+    };
     if socket.settled != 0 && socket.sent_known == 0 {
         socket.sent = socket.written(tcp);
         socket.sent_known = 1;

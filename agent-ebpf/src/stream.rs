@@ -20,7 +20,9 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
         return;
     }
     let Some(tcp) = sk.tcp() else { return };
-    let Some(socket) = Socket::remembered(sk) else { return };
+    let Some(socket) = Socket::remembered(sk) else {
+        return;
+    };
     socket.settle(sk, tcp);
     if socket.traced == 0 {
         return;
@@ -48,7 +50,11 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
     head.direction = direction;
     head.pid = (caller >> 32) as u32;
     head.tid = caller as u32;
-    head.flags = if admission == Admission::Undecided { record::UNDECIDED } else { 0 };
+    head.flags = if admission == Admission::Undecided {
+        record::UNDECIDED
+    } else {
+        0
+    };
     head.offset = start;
     head.length = length;
     socket.told = 1;
@@ -59,9 +65,15 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
 #[inline(always)]
 pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer {
     let (local, peer) = if family == u16::from(IPV4) {
-        ([load!(sk, local_v4: u32), 0, 0, 0], [load!(sk, peer_v4: u32), 0, 0, 0])
+        (
+            [load!(sk, local_v4: u32), 0, 0, 0],
+            [load!(sk, peer_v4: u32), 0, 0, 0],
+        )
     } else {
-        (address_v6(sk, config!(offsets.local_v6)), address_v6(sk, config!(offsets.peer_v6)))
+        (
+            address_v6(sk, config!(offsets.local_v6)),
+            address_v6(sk, config!(offsets.peer_v6)),
+        )
     };
     Transfer {
         kind: 0,
@@ -141,13 +153,22 @@ fn unwanted(cookie: u64, direction: u8) -> u64 {
     };
     let offset = unsafe { (&raw const (*slot).offset).read_volatile() };
     let check = unsafe { (&raw const (*slot).check).read_volatile() };
-    if check == verdict::check(cookie, offset) { offset } else { 0 }
+    if check == verdict::check(cookie, offset) {
+        offset
+    } else {
+        0
+    }
 }
 
 /// `struct in6_addr`: the verifier wants loads no wider than its `__be32`.
 #[inline(always)]
 fn address_v6(sk: Structure, offset: u32) -> [u32; 4] {
     unsafe {
-        [sk.load(offset), sk.load(offset + 4), sk.load(offset + 8), sk.load(offset + 12)]
+        [
+            sk.load(offset),
+            sk.load(offset + 4),
+            sk.load(offset + 8),
+            sk.load(offset + 12),
+        ]
     }
 }

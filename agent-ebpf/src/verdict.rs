@@ -28,14 +28,23 @@ pub struct Slot {
 /// The slot of `direction` ([`crate::record::SEND`] or
 /// [`crate::record::RECEIVE`]) of the socket with this cookie.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "the kernel side has no calls to spare")]
+#[expect(
+    clippy::inline_always,
+    reason = "the kernel side has no calls to spare"
+)]
 pub fn index(cookie: u64, direction: u8) -> u32 {
-    (cookie as u32).wrapping_mul(2).wrapping_add(u32::from(direction)) & (SLOTS - 1)
+    (cookie as u32)
+        .wrapping_mul(2)
+        .wrapping_add(u32::from(direction))
+        & (SLOTS - 1)
 }
 
 /// What the slot of this cookie holds beside `offset`.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "the kernel side has no calls to spare")]
+#[expect(
+    clippy::inline_always,
+    reason = "the kernel side has no calls to spare"
+)]
 pub fn check(cookie: u64, offset: u64) -> u64 {
     offset ^ cookie.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

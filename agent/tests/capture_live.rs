@@ -29,15 +29,31 @@ struct Live {
 
 impl Live {
     fn of_port(port: u16) -> Self {
-        Self::with(port, Config { ring_bytes: 1 << 20, ..Config::default() })
+        Self::with(
+            port,
+            Config {
+                ring_bytes: 1 << 20,
+                ..Config::default()
+            },
+        )
     }
 
     fn with(port: u16, config: Config) -> Self {
-        let filter = Filter { ports: [port].into(), ..Filter::default() };
-        let config = Config { filter, trace_self: true, ..config };
+        let filter = Filter {
+            ports: [port].into(),
+            ..Filter::default()
+        };
+        let config = Config {
+            filter,
+            trace_self: true,
+            ..config
+        };
         let capture = Capture::load(&config)
             .unwrap_or_else(|error| panic!("this test loads BPF programs, and cannot: {error}"));
-        Self { capture, events: Vec::new() }
+        Self {
+            capture,
+            events: Vec::new(),
+        }
     }
 
     fn drain(&mut self) {
@@ -57,7 +73,11 @@ impl Live {
             if enough(&self.events) {
                 return;
             }
-            assert!(Instant::now() < deadline, "not enough came: {:#?}", self.events);
+            assert!(
+                Instant::now() < deadline,
+                "not enough came: {:#?}",
+                self.events
+            );
             self.capture.wait(Duration::from_millis(100)).unwrap();
         }
     }
@@ -65,13 +85,23 @@ impl Live {
     /// Takes what was told until as many bytes were as said in each direction.
     fn data(&mut self, sent: u64, received: u64) -> (Vec<Data>, Vec<Data>) {
         let total = |events: &[Event], direction| -> u64 {
-            events.iter().filter_map(data).filter(|data| data.direction == direction).map(|data| data.length).sum()
+            events
+                .iter()
+                .filter_map(data)
+                .filter(|data| data.direction == direction)
+                .map(|data| data.length)
+                .sum()
         };
         self.until(|events| {
             total(events, Direction::Send) >= sent && total(events, Direction::Receive) >= received
         });
-        let all: Vec<Data> = std::mem::take(&mut self.events).iter().filter_map(data).cloned().collect();
-        all.into_iter().partition(|data| data.direction == Direction::Send)
+        let all: Vec<Data> = std::mem::take(&mut self.events)
+            .iter()
+            .filter_map(data)
+            .cloned()
+            .collect();
+        all.into_iter()
+            .partition(|data| data.direction == Direction::Send)
     }
 
     fn silence(&mut self) -> Vec<Event> {
@@ -125,7 +155,10 @@ fn vector(bytes: &mut [u8]) -> Vec<libc::iovec> {
     let (second, third) = rest.split_at_mut(1);
     [first, second, &mut [], third]
         .into_iter()
-        .map(|piece| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() })
+        .map(|piece| libc::iovec {
+            iov_base: piece.as_mut_ptr().cast(),
+            iov_len: piece.len(),
+        })
         .collect()
 }
 
@@ -156,9 +189,16 @@ unsafe fn sendmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
 }
 unsafe fn sendmmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     let mut pieces = vector(bytes);
-    let mut header = libc::mmsghdr { msg_hdr: unsafe { message(&mut pieces) }, msg_len: 0 };
+    let mut header = libc::mmsghdr {
+        msg_hdr: unsafe { message(&mut pieces) },
+        msg_len: 0,
+    };
     let done = unsafe { libc::sendmmsg(fd, &raw mut header, 1, 0) };
-    if done == 1 { header.msg_len as isize } else { -1 }
+    if done == 1 {
+        header.msg_len as isize
+    } else {
+        -1
+    }
 }
 unsafe fn sendfile(fd: RawFd, bytes: &mut [u8]) -> isize {
     let file = memory_file(bytes);
@@ -200,9 +240,16 @@ unsafe fn recvmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
 }
 unsafe fn recvmmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     let mut pieces = vector(bytes);
-    let mut header = libc::mmsghdr { msg_hdr: unsafe { message(&mut pieces) }, msg_len: 0 };
+    let mut header = libc::mmsghdr {
+        msg_hdr: unsafe { message(&mut pieces) },
+        msg_len: 0,
+    };
     let done = unsafe { libc::recvmmsg(fd, &raw mut header, 1, 0, std::ptr::null_mut()) };
-    if done == 1 { header.msg_len as isize } else { -1 }
+    if done == 1 {
+        header.msg_len as isize
+    } else {
+        -1
+    }
 }
 
 fn memory_file(bytes: &[u8]) -> std::fs::File {
@@ -236,8 +283,14 @@ const RECEIVING: [(&str, Call, bool); 8] = [
 ];
 
 fn check_call(data: &[Data], name: &str, reachable: bool, offset: u64, bytes: &[u8]) {
-    let [data] = data else { panic!("{name}: {data:#?}") };
-    assert_eq!((data.offset, data.length), (offset, bytes.len() as u64), "{name}");
+    let [data] = data else {
+        panic!("{name}: {data:#?}")
+    };
+    assert_eq!(
+        (data.offset, data.length),
+        (offset, bytes.len() as u64),
+        "{name}"
+    );
     if reachable {
         assert_eq!(data.payload, bytes, "{name}");
         assert_eq!(data.shortfall, Shortfall::None, "{name}");
@@ -261,8 +314,16 @@ fn every_call(bind: &str, to: &str) {
             let length = bytes.len();
             let mut buffer = vec![0; length];
             unsafe {
-                assert_eq!(send(client.as_raw_fd(), &mut bytes), length as isize, "{sending}");
-                assert_eq!(receive(server.as_raw_fd(), &mut buffer), length as isize, "{receiving}");
+                assert_eq!(
+                    send(client.as_raw_fd(), &mut bytes),
+                    length as isize,
+                    "{sending}"
+                );
+                assert_eq!(
+                    receive(server.as_raw_fd(), &mut buffer),
+                    length as isize,
+                    "{receiving}"
+                );
             }
             let (sent, received) = live.data(length as u64, length as u64);
             // The end that connected counts its SYN; see `Opener`.
@@ -285,7 +346,11 @@ fn every_call_is_told_exactly_on_ipv6() {
 
 #[test]
 fn both_ends_know_the_same_connection() {
-    for (bind, to) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1")] {
+    for (bind, to) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("::", "127.0.0.1"),
+    ] {
         let (listener, port) = listen(bind);
         let mut live = Live::of_port(port);
         let (mut client, mut server) = connect(&listener, to, port);
@@ -300,8 +365,14 @@ fn both_ends_know_the_same_connection() {
         let (sent, received) = (sent[0].connection, received[0].connection);
         let opened = opened.unwrap();
         assert_eq!(opened.connection, sent);
-        assert_eq!(opened.task.tid, u32::try_from(unsafe { libc::gettid() }).unwrap());
-        assert_eq!((sent.opener, received.opener), (Some(Opener::Local), Some(Opener::Peer)));
+        assert_eq!(
+            opened.task.tid,
+            u32::try_from(unsafe { libc::gettid() }).unwrap()
+        );
+        assert_eq!(
+            (sent.opener, received.opener),
+            (Some(Opener::Local), Some(Opener::Peer))
+        );
         assert_eq!(sent.sent_base.wrapping_add(1), received.received_base);
         assert_eq!(sent.received_base, received.sent_base);
         assert_eq!((sent.local, sent.peer), (received.peer, received.local));
@@ -320,8 +391,12 @@ fn a_head_split_at_every_byte_is_whole() {
         client.write_all(first).unwrap();
         client.write_all(second).unwrap();
         let mut buffer = [0; HEAD.len()];
-        server.read_exact(&mut buffer[..HEAD.len() - split]).unwrap();
-        server.read_exact(&mut buffer[HEAD.len() - split..]).unwrap();
+        server
+            .read_exact(&mut buffer[..HEAD.len() - split])
+            .unwrap();
+        server
+            .read_exact(&mut buffer[HEAD.len() - split..])
+            .unwrap();
         let (sent, received) = live.data(HEAD.len() as u64, HEAD.len() as u64);
         let offset = (turn * HEAD.len()) as u64;
         assert_eq!(assemble(&sent, offset + 1), HEAD);
@@ -352,7 +427,10 @@ fn a_vector_of_many_pieces_is_whole() {
         client.read_exact(&mut [0; 4]).unwrap();
         let total = bytes.len() as u64 + 4;
         let (sent, _) = live.data(total, total);
-        let mine: Vec<_> = sent.into_iter().filter(|data| data.connection.peer.port() == port).collect();
+        let mine: Vec<_> = sent
+            .into_iter()
+            .filter(|data| data.connection.peer.port() == port)
+            .collect();
         assert_eq!(mine.len(), 1);
         assert_eq!(mine[0].payload, bytes, "{count} pieces of {size}");
     }
@@ -363,7 +441,9 @@ fn a_head_of_64_kib_in_one_write_is_whole() {
     let (listener, port) = listen("127.0.0.1");
     let mut live = Live::of_port(port);
     let (mut client, mut server) = connect(&listener, "127.0.0.1", port);
-    let bytes: Vec<u8> = (0..65_536_u32).map(|index| (index * 7 % 253) as u8).collect();
+    let bytes: Vec<u8> = (0..65_536_u32)
+        .map(|index| (index * 7 % 253) as u8)
+        .collect();
     client.write_all(&bytes).unwrap();
     server.read_exact(&mut vec![0; bytes.len()]).unwrap();
     let (sent, received) = live.data(65_536, 65_536);
@@ -374,8 +454,18 @@ fn a_head_of_64_kib_in_one_write_is_whole() {
 #[test]
 fn a_turn_beyond_its_budget_is_told_by_length() {
     let (listener, port) = listen("127.0.0.1");
-    let config = Config { turn_limit: 1_000, beyond_limit: 16, ..Config::default() };
-    let mut live = Live::with(port, Config { ring_bytes: 1 << 20, ..config });
+    let config = Config {
+        turn_limit: 1_000,
+        beyond_limit: 16,
+        ..Config::default()
+    };
+    let mut live = Live::with(
+        port,
+        Config {
+            ring_bytes: 1 << 20,
+            ..config
+        },
+    );
     let (mut client, mut server) = connect(&listener, "127.0.0.1", port);
     for _ in 0..2 {
         for _ in 0..3 {
@@ -408,13 +498,24 @@ fn the_end_of_a_connection_is_told_with_its_totals() {
     std::thread::sleep(Duration::from_millis(20));
     client.read_to_end(&mut everything).unwrap();
     drop(client);
-    live.until(|events| events.iter().filter(|event| matches!(event, Event::Closed(_))).count() == 2);
+    live.until(|events| {
+        events
+            .iter()
+            .filter(|event| matches!(event, Event::Closed(_)))
+            .count()
+            == 2
+    });
     let closed = closed(&live.events);
     let (sent, received) = live.data(0, 0);
     assert_eq!(assemble(&sent[..1], 1), HEAD);
     assert_eq!(assemble(&received[..1], 0), HEAD);
     assert_eq!((received[1].offset, received[1].length), (0, 6));
-    let of = |socket| closed.iter().find(|closed| closed.socket == socket).unwrap();
+    let of = |socket| {
+        closed
+            .iter()
+            .find(|closed| closed.socket == socket)
+            .unwrap()
+    };
     let length = HEAD.len() as u64;
     let (client, server) = (of(sent[0].socket), of(received[0].socket));
     assert_eq!((client.sent, client.received), (Some(length + 1), Some(6)));
@@ -473,7 +574,11 @@ fn verdicts_are_honoured() {
     let end = sent[0].offset + sent[0].length;
     let socket = sent[0].socket;
     let skip = |live: &Live, offset| {
-        live.capture.apply(Verdict::SkipTo { socket, direction: Direction::Send, offset });
+        live.capture.apply(Verdict::SkipTo {
+            socket,
+            direction: Direction::Send,
+            offset,
+        });
     };
 
     // A body of 300 bytes in three calls: the last one reaches its end.
@@ -484,7 +589,10 @@ fn verdicts_are_honoured() {
     client.write_all(&[b'b'; 100]).unwrap();
     let (sent, _) = live.data(100, 0);
     assert_eq!((sent[0].offset, sent[0].length), (end + 200, 100));
-    assert_eq!((sent[0].shortfall, sent[0].payload.len()), (Shortfall::Unwanted, 0));
+    assert_eq!(
+        (sent[0].shortfall, sent[0].payload.len()),
+        (Shortfall::Unwanted, 0)
+    );
 
     // The end of a body and the next head in one call: the head is whole.
     skip(&live, end + 350);
@@ -508,7 +616,13 @@ fn verdicts_are_honoured() {
 #[test]
 fn an_overflow_is_counted_and_offsets_recover() {
     let (listener, port) = listen("127.0.0.1");
-    let mut live = Live::with(port, Config { ring_bytes: 4_096, ..Config::default() });
+    let mut live = Live::with(
+        port,
+        Config {
+            ring_bytes: 4_096,
+            ..Config::default()
+        },
+    );
     let (mut client, mut server) = connect(&listener, "127.0.0.1", port);
     live.drain();
     live.events.clear();
@@ -582,8 +696,15 @@ fn offsets_are_those_of_the_connection_beyond_4_gib() {
     let mut server = sink.join().unwrap();
     live.drain();
     live.events.clear();
-    for (socket, direction) in [(sent[0].socket, Direction::Send), (received[0].socket, Direction::Receive)] {
-        live.capture.apply(Verdict::SkipTo { socket, direction, offset: 0 });
+    for (socket, direction) in [
+        (sent[0].socket, Direction::Send),
+        (received[0].socket, Direction::Receive),
+    ] {
+        live.capture.apply(Verdict::SkipTo {
+            socket,
+            direction,
+            offset: 0,
+        });
     }
     client.write_all(HEAD).unwrap();
     server.read_exact(&mut [0; HEAD.len()]).unwrap();
@@ -596,13 +717,22 @@ fn offsets_are_those_of_the_connection_beyond_4_gib() {
 fn sockets_are_told_apart() {
     let (listener, port) = listen("127.0.0.1");
     let mut live = Live::of_port(port);
-    let mut clients: Vec<_> = (0..20).map(|_| connect(&listener, "127.0.0.1", port)).collect();
+    let mut clients: Vec<_> = (0..20)
+        .map(|_| connect(&listener, "127.0.0.1", port))
+        .collect();
     for (client, _) in &mut clients {
         client.write_all(HEAD).unwrap();
     }
     let (sent, _) = live.data(20 * HEAD.len() as u64, 0);
-    let sockets: std::collections::BTreeSet<SocketId> = sent.iter().map(|data| data.socket).collect();
+    let sockets: std::collections::BTreeSet<SocketId> =
+        sent.iter().map(|data| data.socket).collect();
     assert_eq!(sockets.len(), 20);
-    let addresses = [Ipv4Addr::LOCALHOST.into(), std::net::IpAddr::from(Ipv6Addr::LOCALHOST)];
-    assert!(sent.iter().all(|data| addresses.contains(&data.connection.peer.ip())));
+    let addresses = [
+        Ipv4Addr::LOCALHOST.into(),
+        std::net::IpAddr::from(Ipv6Addr::LOCALHOST),
+    ];
+    assert!(
+        sent.iter()
+            .all(|data| addresses.contains(&data.connection.peer.ip()))
+    );
 }

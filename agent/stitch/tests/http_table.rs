@@ -89,17 +89,26 @@ fn is_true(outcome: &Outcome, truth: &Outcome) -> Result<(), String> {
         };
         let request = &exchange.request;
         let same = (&request.method, &request.target, request.version)
-            == (&seen.request.method, &seen.request.target, seen.request.version);
+            == (
+                &seen.request.method,
+                &seen.request.target,
+                seen.request.version,
+            );
         if !same {
             return Err(format!("{} is told as {}", line(exchange), line(seen)));
         }
-        let Some(response) = &seen.response else { continue };
+        let Some(response) = &seen.response else {
+            continue;
+        };
         let paired = exchange.response.as_ref().is_some_and(|of_truth| {
-            of_truth.status == response.status
-                && of_truth.message.offset == response.message.offset
+            of_truth.status == response.status && of_truth.message.offset == response.message.offset
         });
         if !paired {
-            return Err(format!("{} got the wrong response: {}", line(exchange), line(seen)));
+            return Err(format!(
+                "{} got the wrong response: {}",
+                line(exchange),
+                line(seen)
+            ));
         }
     }
     Ok(())

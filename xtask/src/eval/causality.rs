@@ -13,7 +13,6 @@ use super::recorded::Recorded;
 use super::table::{self, Row};
 use super::{baseline, explain, feed, live, recorded, score};
 
-
 /// Kinds of evidence that can be left out.
 const KINDS: [Method; 8] = [
     Method::Explicit,

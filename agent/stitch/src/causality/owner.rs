@@ -446,12 +446,16 @@ impl Owner {
         // Where the component was cut, its far end lacks its other neighbours.
         let whole = calls.len() < limit;
         let near = if whole { calls.len() } else { calls.len() / 2 };
-        let ripe = calls.iter().enumerate().filter(|(index, slot)| {
-            **slot == call || *index < near && self.is_settled(**slot)
-        });
+        let ripe = calls
+            .iter()
+            .enumerate()
+            .filter(|(index, slot)| **slot == call || *index < near && self.is_settled(**slot));
         let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
         let solver = self.solver(desk.config);
-        let odds: Vec<_> = ripe.iter().map(|slot| confidence::odds(&solver, *slot)).collect();
+        let odds: Vec<_> = ripe
+            .iter()
+            .map(|slot| confidence::odds(&solver, *slot))
+            .collect();
         for (slot, odds) in ripe.into_iter().zip(odds) {
             self.settle(slot, &odds, desk);
         }

@@ -226,7 +226,11 @@ impl Solver<'_> {
         }
         let first = |request| Some(*self.scene.requests.get(request)?.calls.first()?);
         let whole = first(source).map(|first_own| (first_own, first(target).unwrap_or(call)));
-        let tails = [partner.map(|partner| (call, partner)), Some((call, call)), whole];
+        let tails = [
+            partner.map(|partner| (call, partner)),
+            Some((call, call)),
+            whole,
+        ];
         for (own, other) in tails.into_iter().flatten() {
             let mut change = self.tail(source, own, to);
             change.extend(self.tail(target, other, from));
@@ -238,13 +242,7 @@ impl Solver<'_> {
 
     /// `target` takes the orphan `call`, and gives the like that it has to
     /// another request.
-    fn adoptions(
-        &self,
-        call: u32,
-        target: u32,
-        partner: u32,
-        ways: &mut SmallVec<[Change; 4]>,
-    ) {
+    fn adoptions(&self, call: u32, target: u32, partner: u32, ways: &mut SmallVec<[Change; 4]>) {
         ways.push(smallvec![(call, Some(target)), (partner, None)]);
         let links = self.scene.calls.get(partner).map(|row| &row.links);
         let others = links.into_iter().flatten().map(|link| link.request);

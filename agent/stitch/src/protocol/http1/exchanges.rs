@@ -489,7 +489,13 @@ impl Http1 {
         let message = reader.message();
         let framing = self
             .framing(status, version, &head.fields, &mut anomalies)
-            .map(|framing| if head.whole { framing } else { Framing::Unknown });
+            .map(|framing| {
+                if head.whole {
+                    framing
+                } else {
+                    Framing::Unknown
+                }
+            });
         let upgrade = Noted::of(&head.fields).upgrade.map(Bytes::copy_from_slice);
         let response = Response {
             status: Some(status),
