@@ -10,7 +10,7 @@ use crate::event::Process;
 use crate::time::Timestamp;
 
 /// How long a process is remembered after its end, for its last exchanges.
-const REMEMBER: Duration = Duration::from_secs(60);
+const REMEMBER: Duration = Duration::from_mins(1);
 
 /// Facts about the processes that live, or did until a moment ago.
 #[derive(Debug, Default)]
