@@ -2,13 +2,14 @@
 //!
 //! Needs root. Each test traces one port of its own, so they may run together.
 #![expect(unsafe_code, reason = "the calls under test are those of libc")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{IoSlice, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use wirespan::probe::{Capture, Config, Filter};
+use wirespan::probe::{Capture, Config};
 use wirespan_stitch::event::decode::Decoded;
 use wirespan_stitch::event::{
     Closed, Data, Direction, Event, LostReason, Opened, Opener, Shortfall, SocketId,
@@ -38,16 +39,9 @@ impl Live {
         )
     }
 
-    fn with(port: u16, config: Config) -> Self {
-        let filter = Filter {
-            ports: [port].into(),
-            ..Filter::default()
-        };
-        let config = Config {
-            filter,
-            trace_self: true,
-            ..config
-        };
+    fn with(port: u16, mut config: Config) -> Self {
+        config.filter.ports.insert(port);
+        config.trace_self = true;
         let capture = Capture::load(&config)
             .unwrap_or_else(|error| panic!("this test loads BPF programs, and cannot: {error}"));
         Self {
@@ -185,7 +179,7 @@ unsafe fn pwritev2(fd: RawFd, bytes: &mut [u8]) -> isize {
 }
 unsafe fn sendmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     let mut pieces = vector(bytes);
-    unsafe { libc::sendmsg(fd, &raw const *&message(&mut pieces), 0) }
+    unsafe { libc::sendmsg(fd, &message(&mut pieces), 0) }
 }
 unsafe fn sendmmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     let mut pieces = vector(bytes);
@@ -195,7 +189,7 @@ unsafe fn sendmmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     };
     let done = unsafe { libc::sendmmsg(fd, &raw mut header, 1, 0) };
     if done == 1 {
-        header.msg_len as isize
+        isize::try_from(header.msg_len).unwrap()
     } else {
         -1
     }
@@ -236,7 +230,7 @@ unsafe fn preadv2(fd: RawFd, bytes: &mut [u8]) -> isize {
 }
 unsafe fn recvmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     let mut pieces = vector(bytes);
-    unsafe { libc::recvmsg(fd, &raw mut *&mut message(&mut pieces), 0) }
+    unsafe { libc::recvmsg(fd, &mut message(&mut pieces), 0) }
 }
 unsafe fn recvmmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     let mut pieces = vector(bytes);
@@ -246,7 +240,7 @@ unsafe fn recvmmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     };
     let done = unsafe { libc::recvmmsg(fd, &raw mut header, 1, 0, std::ptr::null_mut()) };
     if done == 1 {
-        header.msg_len as isize
+        isize::try_from(header.msg_len).unwrap()
     } else {
         -1
     }
@@ -316,12 +310,12 @@ fn every_call(bind: &str, to: &str) {
             unsafe {
                 assert_eq!(
                     send(client.as_raw_fd(), &mut bytes),
-                    length as isize,
+                    length.cast_signed(),
                     "{sending}"
                 );
                 assert_eq!(
                     receive(server.as_raw_fd(), &mut buffer),
-                    length as isize,
+                    length.cast_signed(),
                     "{receiving}"
                 );
             }

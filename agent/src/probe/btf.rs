@@ -107,7 +107,7 @@ impl Btf {
         let at = *self.types.get(id as usize)? as usize;
         let head = Type::parse(&self.bytes, at)?;
         if matches!(head.kind, TYPEDEF | CONST | VOLATILE | RESTRICT | TYPE_TAG) {
-            return self.member(head.size_or_type, wanted, depth);
+            return self.member(head.referenced, wanted, depth);
         }
         if !matches!(head.kind, STRUCT | UNION) {
             return None;
@@ -160,7 +160,7 @@ struct Type {
     kind: u8,
     kind_flag: bool,
     length: usize,
-    size_or_type: u32,
+    referenced: u32,
 }
 
 impl Type {
@@ -173,7 +173,7 @@ impl Type {
             kind: (info >> 24 & 0x1f) as u8,
             kind_flag: info >> 31 != 0,
             length: (info & 0xffff) as usize,
-            size_or_type: word(bytes, at + 8)?,
+            referenced: word(bytes, at + 8)?,
         })
     }
 
@@ -235,7 +235,7 @@ mod tests {
                 32,
                 name("d"),
                 1,
-                3 << 24 | 96,
+                3 << 24 | 0x60,
             ],
             vec![name("btf_trace_hook"), info(8, 0), 1],
         ]

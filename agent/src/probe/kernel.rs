@@ -1,5 +1,8 @@
 //! What this kernel is and allows.
-#![expect(unsafe_code, reason = "poll and uname are not known to Rust")]
+#![expect(
+    unsafe_code,
+    reason = "poll, uname and malloc_trim are not known to Rust"
+)]
 
 use std::fs;
 use std::io;
@@ -69,17 +72,17 @@ pub(crate) fn privileged() -> bool {
 /// How many processors there may ever be.
 pub(crate) fn possible_processors() -> Result<u32, LoadError> {
     const FILE: &str = "/sys/devices/system/cpu/possible";
-    let list = fs::read_to_string(FILE).map_err(|source| LoadError::Io {
+    let possible = fs::read_to_string(FILE).map_err(|source| LoadError::Io {
         what: "cannot tell how many processors there are",
         source,
     })?;
-    let last = list
+    let last = possible
         .trim()
         .rsplit([',', '-'])
         .next()
         .and_then(|last| last.parse::<u32>().ok());
     last.map(|last| last + 1)
-        .ok_or_else(|| LoadError::Setup(format!("{FILE} holds {list:?}")))
+        .ok_or_else(|| LoadError::Setup(format!("{FILE} holds {possible:?}")))
 }
 
 /// Waits until `fd` can be read, a signal comes, or `timeout` is over.
@@ -97,6 +100,16 @@ pub(crate) fn wait_readable(fd: RawFd, timeout: Duration) -> io::Result<()> {
         Ok(())
     } else {
         Err(error)
+    }
+}
+
+/// Gives freed memory back to the kernel: its types, some 40 MB once parsed, are
+/// needed for loading only, and the allocator would keep their room for good.
+pub(crate) fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no precondition.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

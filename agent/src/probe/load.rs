@@ -102,6 +102,8 @@ pub(crate) fn load(config: &Config) -> Result<Ebpf, LoadError> {
             list_processes(&mut ebpf, &config.filter)?;
         }
     }
+    drop(btf);
+    kernel::return_memory();
     Ok(ebpf)
 }
 
