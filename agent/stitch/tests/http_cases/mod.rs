@@ -451,13 +451,22 @@ fn others() -> Vec<Case> {
         case(
             "TLS",
             Wire::new()
-                .request(
-                    b"\x16\x03\x01\x02\x00\x01\x00GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(),
-                )
-                .request(GET)
-                .response(OK),
+                .request(b"\x16\x03\x01\x00\x0a\x01\x00\x00\x06\x03\x03abcd".as_slice())
+                .response(b"\x16\x03\x03\x00\x0a\x02\x00\x00\x06\x03\x03efgh".as_slice())
+                .request(b"\x17\x03\x03\x00\x05ijklm".as_slice()),
             &[],
         ),
+        Case {
+            nested: true,
+            ..case(
+                "something like TLS, and HTTP",
+                Wire::new()
+                    .request(b"\x16\x03\x01\x02\x00\x01\x00\r\n".as_slice())
+                    .request(GET)
+                    .response(OK),
+                &[],
+            )
+        },
         case(
             "HTTP/2 with prior knowledge",
             Wire::new()
@@ -472,16 +481,19 @@ fn others() -> Vec<Case> {
                 .request("SSH-2.0-OpenSSH_9.2\r\n"),
             &[],
         ),
-        case(
-            "SMTP",
-            Wire::new()
-                .response("220 x ESMTP\r\n")
-                .request("EHLO x\r\n")
-                .response("250 x\r\n")
-                .request("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                .response("500 what\r\n"),
-            &[],
-        ),
+        Case {
+            nested: true,
+            ..case(
+                "SMTP that is asked for a page",
+                Wire::new()
+                    .response("220 x ESMTP\r\n")
+                    .request("EHLO x\r\n")
+                    .response("250 x\r\n")
+                    .request(GET)
+                    .response("500 what\r\n"),
+                &[],
+            )
+        },
         case(
             "Redis",
             Wire::new()
