@@ -77,9 +77,13 @@ pub enum DecodeError {
 /// sizes only.
 pub fn significant_length(record: &[u8]) -> usize {
     match record.first() {
-        Some(&record::DATA) => Transfer::read_from_prefix(record).map_or(record.len(), |(head, _)| {
-            record.len().min(size_of::<Transfer>() + head.copied as usize)
-        }),
+        Some(&record::DATA) => {
+            Transfer::read_from_prefix(record).map_or(record.len(), |(head, _)| {
+                record
+                    .len()
+                    .min(size_of::<Transfer>() + head.copied as usize)
+            })
+        }
         _ => record.len(),
     }
 }
@@ -94,7 +98,10 @@ pub fn decode(record: &Bytes) -> Result<Decoded, DecodeError> {
         record::EXECUTED => executed(record).map(Decoded::Executed),
         record::FORKED => forked(record).map(Decoded::Forked),
         record::EXITED => exited(record).map(Decoded::Event),
-        value => Err(DecodeError::Unknown { field: "kind", value }),
+        value => Err(DecodeError::Unknown {
+            field: "kind",
+            value,
+        }),
     }
 }
 
@@ -150,9 +157,14 @@ fn closed(record: &Bytes) -> Result<Closed, DecodeError> {
 fn executed(record: &Bytes) -> Result<Executed, DecodeError> {
     let executed: record::Executed = head(record)?;
     let short = DecodeError::Short(record.len());
-    let path = executed.path.get(..usize::from(executed.path_length)).ok_or(short)?;
-    let arguments =
-        executed.arguments.get(..usize::from(executed.arguments_length)).ok_or(short)?;
+    let path = executed
+        .path
+        .get(..usize::from(executed.path_length))
+        .ok_or(short)?;
+    let arguments = executed
+        .arguments
+        .get(..usize::from(executed.arguments_length))
+        .ok_or(short)?;
     Ok(Executed {
         time: Timestamp(executed.time),
         pid: executed.pid,
@@ -175,7 +187,10 @@ fn forked(record: &Bytes) -> Result<Forked, DecodeError> {
 
 fn exited(record: &Bytes) -> Result<Event, DecodeError> {
     let exited: Lifecycle = head(record)?;
-    Ok(Event::Exited { time: Timestamp(exited.time), pid: exited.pid })
+    Ok(Event::Exited {
+        time: Timestamp(exited.time),
+        pid: exited.pid,
+    })
 }
 
 fn task(head: &Transfer) -> Task {
@@ -197,7 +212,12 @@ fn connection(head: &Transfer) -> Result<Connection, DecodeError> {
             record::OPENER_UNKNOWN => None,
             record::OPENER_LOCAL => Some(Opener::Local),
             record::OPENER_PEER => Some(Opener::Peer),
-            value => return Err(DecodeError::Unknown { field: "opener", value }),
+            value => {
+                return Err(DecodeError::Unknown {
+                    field: "opener",
+                    value,
+                });
+            }
         },
     })
 }
@@ -212,7 +232,10 @@ fn address(family: u8, words: [u32; 4]) -> Result<IpAddr, DecodeError> {
     match family {
         record::IPV4 => Ok(Ipv4Addr::new(a, b, c, d).into()),
         record::IPV6 => Ok(Ipv6Addr::from(bytes).to_canonical()),
-        value => Err(DecodeError::Unknown { field: "address family", value }),
+        value => Err(DecodeError::Unknown {
+            field: "address family",
+            value,
+        }),
     }
 }
 
@@ -220,7 +243,10 @@ fn direction(value: u8) -> Result<Direction, DecodeError> {
     match value {
         record::SEND => Ok(Direction::Send),
         record::RECEIVE => Ok(Direction::Receive),
-        value => Err(DecodeError::Unknown { field: "direction", value }),
+        value => Err(DecodeError::Unknown {
+            field: "direction",
+            value,
+        }),
     }
 }
 
@@ -231,7 +257,10 @@ fn shortfall(value: u8) -> Result<Shortfall, DecodeError> {
         record::SHORTFALL_UNWANTED => Ok(Shortfall::Unwanted),
         record::SHORTFALL_UNREACHABLE => Ok(Shortfall::Unreachable),
         record::SHORTFALL_FAULT => Ok(Shortfall::Fault),
-        value => Err(DecodeError::Unknown { field: "shortfall", value }),
+        value => Err(DecodeError::Unknown {
+            field: "shortfall",
+            value,
+        }),
     }
 }
 
@@ -282,7 +311,10 @@ mod tests {
             panic!("not bytes");
         };
         assert_eq!(data.payload, b"GET / HTTP/1.1\r\n"[..]);
-        assert_eq!(data.payload.as_ptr(), bytes[size_of::<Transfer>()..].as_ptr());
+        assert_eq!(
+            data.payload.as_ptr(),
+            bytes[size_of::<Transfer>()..].as_ptr()
+        );
         assert_eq!((data.offset, data.length), (1 << 40, 23));
         assert_eq!(data.connection.local, "127.0.0.1:80".parse().unwrap());
         assert_eq!(data.direction, Direction::Receive);
@@ -303,7 +335,12 @@ mod tests {
         let mut bytes = transfer(b"");
         let mut head = Transfer::read_from_bytes(&bytes).unwrap();
         head.family = record::IPV6;
-        head.peer = [0, 0, u32::from_ne_bytes([0, 0, 255, 255]), u32::from_ne_bytes([10, 0, 0, 9])];
+        head.peer = [
+            0,
+            0,
+            u32::from_ne_bytes([0, 0, 255, 255]),
+            u32::from_ne_bytes([10, 0, 0, 9]),
+        ];
         bytes = head.as_bytes().to_vec();
         let connection = event(bytes).connection;
         assert_eq!(connection.peer.ip(), IpAddr::from([10, 0, 0, 9]));
