@@ -125,7 +125,7 @@ pub struct Message {
 /// The HTTP version of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// HTTP/0.9: a bare answer to a bare request line.
+    /// HTTP/0.9: an answer that is a body and nothing else.
     Http09,
     /// HTTP/1.0.
     Http10,

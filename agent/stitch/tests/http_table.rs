@@ -37,18 +37,21 @@ fn cut_in_two_everywhere() {
     }
 }
 
-/// Whatever is missing: what is reported of an exchange is true of it.
+/// Whatever is missing: what is reported of an exchange is true of it. Long
+/// pieces not of every length, but from every byte.
 #[test]
 fn any_piece_missing() {
     for case in cases().into_iter().filter(|case| !case.nested) {
-        lose_pieces(&case, &case.wire.whole(), |_| true);
+        lose_pieces(&case, &case.wire.whole(), |length| {
+            length < 20 || length % 7 == 0
+        });
     }
 }
 
 /// The same where the calls are small. Not every length of the missing piece.
 #[test]
 fn any_piece_missing_of_small_calls() {
-    let lengths = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144];
+    let lengths = [1, 2, 5, 13, 34, 89];
     for case in cases().into_iter().filter(|case| !case.nested) {
         let bytes = case.wire.pieces(|length| (1..length).collect());
         lose_pieces(&case, &bytes, |length| lengths.contains(&length));

@@ -7,6 +7,7 @@ pub mod counters;
 pub mod detect;
 pub mod http1;
 pub mod limits;
+pub mod proxy;
 
 pub use counters::Counters;
 pub use detect::Protocol;

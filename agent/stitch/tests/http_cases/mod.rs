@@ -184,6 +184,35 @@ fn framing() -> Vec<Case> {
             &["GET /a 200 0/8 Complete misplaced_chunked"],
         ),
         case(
+            "lengths that differ",
+            one(
+                "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab",
+                "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            ),
+            &["POST /a 400 2/0 Complete conflicting_length early_response END_INFERRED"],
+        ),
+        case(
+            "lengths that are none",
+            one(GET, "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok"),
+            &["GET /a 200 0/2 Complete invalid_length END_INFERRED"],
+        ),
+        case(
+            "a request that is not chunked at last",
+            one(
+                "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\nab",
+                "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            ),
+            &["POST /a 400 2/0 Complete encoding_not_chunked early_response END_INFERRED"],
+        ),
+        case(
+            "a chunk with no size",
+            one(
+                GET,
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nxyz\r\n",
+            ),
+            &["GET /a 200 0/5 Complete invalid_chunk END_INFERRED"],
+        ),
+        case(
             "chunks in HTTP/1.0",
             one(
                 GET,
@@ -244,6 +273,33 @@ fn tolerance() -> Vec<Case> {
             "spaces in the request line",
             one("GET  /a b  HTTP/1.1\r\nHost: x\r\n\r\n", OK),
             &["GET /a b 200 0/2 Complete sloppy_start_line"],
+        ),
+        case(
+            "PROXY protocol, version 1",
+            one(format!("PROXY TCP4 10.0.0.1 10.0.0.2 4000 80\r\n{GET}"), OK)
+                .request(GET)
+                .response(OK),
+            &[
+                "GET /a 200 0/2 Complete for 10.0.0.1:4000",
+                "GET /a 200 0/2 Complete for 10.0.0.1:4000",
+            ],
+        ),
+        case(
+            "PROXY protocol, version 2",
+            one(
+                [
+                    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\x0a\0\0\x01\x0a\0\0\x02\x0f\xa0\0\x50",
+                    GET.as_bytes(),
+                ]
+                .concat(),
+                OK,
+            ),
+            &["GET /a 200 0/2 Complete for 10.0.0.1:4000"],
+        ),
+        case(
+            "HTTP/0.9 answers",
+            one("GET /a HTTP/1.0\r\n\r\n", "<p>It works</p>\r\n").response("and goes on"),
+            &["GET /a no-status 0/28 Complete no_status_line"],
         ),
         case(
             "no Host",
@@ -402,7 +458,7 @@ fn switches() -> Vec<Case> {
                 .request(b"\x81\x85GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice())
                 .request(GET)
                 .response(OK),
-            &["GET /chat 101 0/0 Upgraded"],
+            &["GET /chat 101 0/0 Upgraded to websocket"],
         ),
         case(
             "refused",
@@ -451,13 +507,22 @@ fn others() -> Vec<Case> {
         case(
             "TLS",
             Wire::new()
-                .request(
-                    b"\x16\x03\x01\x02\x00\x01\x00GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(),
-                )
-                .request(GET)
-                .response(OK),
+                .request(b"\x16\x03\x01\x00\x0a\x01\x00\x00\x06\x03\x03abcd".as_slice())
+                .response(b"\x16\x03\x03\x00\x0a\x02\x00\x00\x06\x03\x03efgh".as_slice())
+                .request(b"\x17\x03\x03\x00\x05ijklm".as_slice()),
             &[],
         ),
+        Case {
+            nested: true,
+            ..case(
+                "something like TLS, and HTTP",
+                Wire::new()
+                    .request(b"\x16\x03\x01\x02\x00\x01\x00\r\n".as_slice())
+                    .request(GET)
+                    .response(OK),
+                &[],
+            )
+        },
         case(
             "HTTP/2 with prior knowledge",
             Wire::new()
@@ -472,16 +537,19 @@ fn others() -> Vec<Case> {
                 .request("SSH-2.0-OpenSSH_9.2\r\n"),
             &[],
         ),
-        case(
-            "SMTP",
-            Wire::new()
-                .response("220 x ESMTP\r\n")
-                .request("EHLO x\r\n")
-                .response("250 x\r\n")
-                .request("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                .response("500 what\r\n"),
-            &[],
-        ),
+        Case {
+            nested: true,
+            ..case(
+                "SMTP that is asked for a page",
+                Wire::new()
+                    .response("220 x ESMTP\r\n")
+                    .request("EHLO x\r\n")
+                    .response("250 x\r\n")
+                    .request(GET)
+                    .response("500 what\r\n"),
+                &[],
+            )
+        },
         case(
             "Redis",
             Wire::new()

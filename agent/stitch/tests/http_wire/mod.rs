@@ -216,6 +216,12 @@ pub fn line(exchange: &Exchange) -> String {
     if exchange.interim > 0 {
         write!(line, " interim={}", exchange.interim).unwrap();
     }
+    if let Some(client) = exchange.proxied_client {
+        write!(line, " for {client}").unwrap();
+    }
+    if let Some(protocol) = &exchange.upgraded_to {
+        write!(line, " to {}", protocol.escape_ascii()).unwrap();
+    }
     for anomaly in exchange.anomalies.iter() {
         write!(line, " {}", anomaly.as_str()).unwrap();
     }

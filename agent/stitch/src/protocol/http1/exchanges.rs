@@ -403,6 +403,7 @@ impl Http1 {
         let reader = &mut self.way_mut(direction).reader;
         let message = reader.message();
         let (noted_anomalies, capture) = reader.notes();
+        let proxied_client = reader.proxied_client();
         anomalies.extend(noted_anomalies);
         let request = Request {
             method,
@@ -411,7 +412,9 @@ impl Http1 {
             fields: head.fields,
             message,
         };
-        let exchange = new_exchange((context.role)(direction), request, anomalies, capture);
+        let role = (context.role)(direction);
+        let mut exchange = new_exchange(role, request, anomalies, capture);
+        exchange.proxied_client = proxied_client;
         let pending = Pending::new(ordinal, exchange);
         self.queue
             .push(pending, context.limits.pending, context.counters);
@@ -691,7 +694,29 @@ impl Http1 {
         if requests == direction {
             return self.miss_requests(0);
         }
+        if !self.answered && !self.queue.is_loose() && self.queue.front().is_some() {
+            return self.handle_headless(context);
+        }
         self.queue.loosen(context.counters);
+    }
+
+    /// The first answer on the connection is no HTTP/1.x message, but what an
+    /// HTTP/0.9 server might send: a body until the close.
+    fn handle_headless(&mut self, context: &mut Context<'_>) {
+        self.answered = true;
+        self.target = self.queue.assign(context.counters);
+        let responses = self.responses();
+        let reader = &mut self.way_mut(responses).reader;
+        reader.accept_headless();
+        let response = Response {
+            status: None,
+            version: Version::Http09,
+            fields: Fields::default(),
+            message: reader.message(),
+        };
+        let mut anomalies = Anomalies::default();
+        anomalies.insert(Anomaly::NoStatusLine);
+        self.answer(response, anomalies, CaptureMarks::default(), context);
     }
 
     fn note_opening(&mut self, direction: Direction, piece: &Piece) {

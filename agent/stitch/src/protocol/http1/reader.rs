@@ -6,9 +6,12 @@
 //! call begins, and nowhere else: a body may contain what looks like a head,
 //! but hardly where its sender began to write.
 
+use std::net::SocketAddr;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Message, Moment, Version};
+use crate::protocol::proxy::{self, Preface};
 use crate::protocol::{Counters, Limits, Protocol};
 use crate::stream::{Cause, Piece};
 
@@ -22,6 +25,7 @@ pub struct Reader {
     state: State,
     /// What the messages of this direction must be, once that is known.
     kind: Option<Kind>,
+    proxied_client: Option<SocketAddr>,
     partial: PartialHead,
     found: Option<Box<Head>>,
     message: Message,
@@ -50,6 +54,8 @@ pub enum Signal {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// At the beginning of the connection, where a PROXY header may stand.
+    Beginning,
     /// At the beginning of a message, or in its head.
     Between,
     /// A head was read; what follows is not known yet.
@@ -109,8 +115,9 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 impl Default for Reader {
     fn default() -> Self {
         Self {
-            state: State::Between,
+            state: State::Beginning,
             kind: None,
+            proxied_client: None,
             partial: PartialHead::default(),
             found: None,
             message: Message::default(),
@@ -156,13 +163,14 @@ impl Reader {
                     offset: *offset,
                     bytes: std::mem::take(bytes),
                     opens: *opens,
+                    first: *at,
                     at: *at,
                 };
-                let before = input.bytes.len();
+                let end = *offset + input.bytes.len() as u64;
                 let signal = self.read_bytes(&mut input, may_begin, limits, counters);
-                let used = before - input.bytes.len();
+                let used = end - input.bytes.len() as u64 - *offset;
                 *opens &= used == 0;
-                *offset += used as u64;
+                *offset += used;
                 *bytes = input.bytes;
                 signal
             }
@@ -181,6 +189,13 @@ impl Reader {
             None => State::Between,
         };
         framing == Framing::None
+    }
+
+    /// Says that the foreign bytes that were told of last are the body of a
+    /// message with no head.
+    pub fn accept_headless(&mut self) {
+        self.next_anomalies = Anomalies::default();
+        self.state = State::Body(Body::UntilClose);
     }
 
     /// Says that the message that is being read has ended, by what was seen
@@ -216,6 +231,11 @@ impl Reader {
     /// What was odd about it, and what was not seen of it.
     pub fn notes(&self) -> (Anomalies, CaptureMarks) {
         (self.anomalies, self.marks)
+    }
+
+    /// The address that a PROXY header in front of everything gave.
+    pub fn proxied_client(&self) -> Option<SocketAddr> {
+        self.proxied_client
     }
 
     /// Whether the message that is being read ends where nobody can tell.
@@ -254,6 +274,7 @@ impl Reader {
         counters: &mut Counters,
     ) -> Option<Signal> {
         match self.state {
+            State::Beginning => self.read_preface(input, limits),
             State::Between => self.read_head(input, limits),
             State::Body(body) if may_begin && self.is_doubtful(body) && self.begins(input) => {
                 self.lose_end();
@@ -272,6 +293,33 @@ impl Reader {
         }
     }
 
+    /// Looks for a PROXY header in front of the first message.
+    fn read_preface(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
+        if !self.partial.bytes.is_empty() {
+            let partial = std::mem::take(&mut self.partial);
+            input.bytes = [&partial.bytes[..], &input.bytes[..]].concat().into();
+            input.offset = partial.offset;
+            input.first = partial.first;
+        }
+        match proxy::parse(&input.bytes) {
+            Preface::Partial => {
+                self.partial.start(input);
+                self.partial.bytes.extend_from_slice(&input.bytes);
+                input.bytes.clear();
+                return None;
+            }
+            Preface::Header(size, client) => {
+                self.proxied_client = client;
+                input.bytes.advance(size);
+                input.offset += size as u64;
+                input.first = input.at;
+            }
+            Preface::None => {}
+        }
+        self.state = State::Between;
+        self.read_head(input, limits)
+    }
+
     fn read_head(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
         if self.partial.bytes.is_empty() {
             input.skip_empty_lines();
@@ -281,7 +329,7 @@ impl Reader {
             if let Parsed::Whole(head, size) = head::parse(&input.bytes)
                 && self.suits(&head)
             {
-                self.start_message(input.offset, input.at, input.at, size);
+                self.start_message(input.offset, input.first, input.at, size);
                 input.bytes.advance(size);
                 return Some(self.begin(head));
             }
@@ -294,6 +342,9 @@ impl Reader {
                 Some(self.begin(head))
             }
             Push::Foreign(first) => {
+                self.start_message(self.partial.offset, self.partial.first, input.at, 0);
+                self.message.body_wire_size = first.len() as u64;
+                self.message.body_size = first.len() as u64;
                 self.partial = PartialHead::default();
                 self.state = State::Lost { inside: false };
                 self.next_anomalies.insert(Anomaly::ExcessBytes);
@@ -409,7 +460,7 @@ impl Reader {
         counters: &mut Counters,
     ) -> Option<Signal> {
         match &mut self.state {
-            State::Between => self.break_head(length, counters),
+            State::Beginning | State::Between => self.break_head(length, counters),
             State::Body(body) => {
                 let passed = body.pass(length, &mut self.message);
                 self.mark(cause, at);
@@ -547,6 +598,8 @@ struct Input {
     offset: u64,
     bytes: Bytes,
     opens: bool,
+    /// When the first of them went by, and the last.
+    first: Moment,
     at: Moment,
 }
 
@@ -573,7 +626,7 @@ enum Push {
 impl PartialHead {
     fn start(&mut self, input: &Input) {
         self.offset = input.offset;
-        self.first = input.at;
+        self.first = input.first;
     }
 
     /// Takes bytes up to the end of the head or the limit on its size. What is

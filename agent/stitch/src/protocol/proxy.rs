@@ -1,0 +1,173 @@
+//! The PROXY protocol, versions 1 and 2: one header in front of everything
+//! else that a client sends, with the address it was proxied for.
+//!
+//! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What the first bytes of a direction are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preface {
+    /// No PROXY protocol header.
+    None,
+    /// Perhaps the beginning of one.
+    Partial,
+    /// A header of so many bytes, and the client's address, if it tells it.
+    Header(usize, Option<SocketAddr>),
+}
+
+/// Section 2.1: the longest header of version 1, with its CRLF.
+const MAX_V1: usize = 107;
+/// Section 2.2.
+const SIGNATURE_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+const FIXED_V2: usize = 16;
+/// Section 2.2: "an implementation should at least accept 216 bytes"; with
+/// extensions (TLVs) there may be more.
+const MAX_V2: usize = 4096;
+
+/// Reads the header at the beginning of `first`.
+pub fn parse(first: &[u8]) -> Preface {
+    match first.first() {
+        None => Preface::Partial,
+        Some(b'P') => parse_v1(first),
+        Some(b'\r') => parse_v2(first),
+        Some(_) => Preface::None,
+    }
+}
+
+fn parse_v1(first: &[u8]) -> Preface {
+    let begins = |with: &[u8]| {
+        let known = first.len().min(with.len());
+        first[..known] == with[..known]
+    };
+    if ![&b"PROXY TCP4 "[..], b"PROXY TCP6 ", b"PROXY UNKNOWN"]
+        .iter()
+        .any(|with| begins(with))
+    {
+        return Preface::None;
+    }
+    let Some(end) = memchr::memchr(b'\n', first) else {
+        return match first.len() < MAX_V1 {
+            true => Preface::Partial,
+            false => Preface::None,
+        };
+    };
+    let mut words = first[..end]
+        .trim_ascii_end()
+        .split(|&byte| byte == b' ')
+        .skip(2);
+    let address = words.next().and_then(text::<IpAddr>);
+    let port = words.nth(1).and_then(text::<u16>);
+    let client = address.zip(port).map(SocketAddr::from);
+    Preface::Header(end + 1, client)
+}
+
+fn parse_v2(first: &[u8]) -> Preface {
+    let known = first.len().min(SIGNATURE_V2.len());
+    if first[..known] != SIGNATURE_V2[..known] {
+        return Preface::None;
+    }
+    let &[
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        command,
+        family,
+        high,
+        low,
+        ref rest @ ..,
+    ] = first
+    else {
+        return Preface::Partial;
+    };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if command >> 4 != 2 || length > MAX_V2 {
+        return Preface::None;
+    }
+    let Some(addresses) = rest.get(..length) else {
+        return Preface::Partial;
+    };
+    let client = match (command & 0xf, family) {
+        (1, 0x11) => v4(addresses),
+        (1, 0x21) => v6(addresses),
+        _ => None,
+    };
+    Preface::Header(FIXED_V2 + length, client)
+}
+
+fn v4(addresses: &[u8]) -> Option<SocketAddr> {
+    let (source, rest) = addresses.split_first_chunk::<4>()?;
+    let port = rest.get(4..)?.first_chunk::<2>()?;
+    Some((Ipv4Addr::from(*source), u16::from_be_bytes(*port)).into())
+}
+
+fn v6(addresses: &[u8]) -> Option<SocketAddr> {
+    let (source, rest) = addresses.split_first_chunk::<16>()?;
+    let port = rest.get(16..)?.first_chunk::<2>()?;
+    Some((Ipv6Addr::from(*source), u16::from_be_bytes(*port)).into())
+}
+
+fn text<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_whole_and_are_partial_when_cut() {
+        let mut v2 = SIGNATURE_V2.to_vec();
+        v2.extend([
+            0x21, 0x11, 0, 12, 10, 0, 0, 1, 10, 0, 0, 2, 0x1f, 0x90, 0, 80,
+        ]);
+        let mut v2_v6 = SIGNATURE_V2.to_vec();
+        v2_v6.extend([0x21, 0x21, 0, 39]);
+        v2_v6.extend(Ipv6Addr::LOCALHOST.octets());
+        v2_v6.extend([0; 16]);
+        v2_v6.extend([0x1f, 0x90, 0, 80, 3, 0, 0]);
+        let mut local = SIGNATURE_V2.to_vec();
+        local.extend([0x20, 0, 0, 0]);
+        let table: [(&[u8], Option<&str>); 6] = [
+            (
+                b"PROXY TCP4 10.0.0.1 10.0.0.2 8080 80\r\n",
+                Some("10.0.0.1:8080"),
+            ),
+            (b"PROXY TCP6 ::1 ::2 8080 80\r\n", Some("[::1]:8080")),
+            (b"PROXY UNKNOWN\r\n", None),
+            (&v2, Some("10.0.0.1:8080")),
+            (&v2_v6, Some("[::1]:8080")),
+            (&local, None),
+        ];
+        for (header, client) in table {
+            let client = client.map(|client| client.parse().unwrap());
+            for end in 0..header.len() {
+                assert_eq!(parse(&header[..end]), Preface::Partial, "cut at {end}");
+            }
+            let with_more = [header, b"GET / HTTP/1.1\r\n"].concat();
+            assert_eq!(parse(&with_more), Preface::Header(header.len(), client));
+        }
+    }
+
+    #[test]
+    fn other_beginnings_are_none() {
+        for first in [
+            &b"GET / HTTP/1.1\r\n"[..],
+            b"PROXY / HTTP/1.1\r\n",
+            b"POST /",
+            b"\r\nGET / HTTP/1.1\r\n",
+            b"\r\n\r\n\0\r\nQUIT\n\x11\0\0\0",
+        ] {
+            assert_eq!(parse(first), Preface::None);
+        }
+    }
+}
