@@ -44,7 +44,8 @@ impl Histogram {
         let centre = position(gap) as isize;
         let far = SPARSE / (SPARSE + self.total);
         self.spread(centre, NEAR, weight * (1.0 - far));
-        FAR.into_iter().for_each(|reach| self.spread(centre, reach, weight * far / 2.0));
+        FAR.into_iter()
+            .for_each(|reach| self.spread(centre, reach, weight * far / 2.0));
         self.total += weight;
         if self.total > HALVE_AT {
             self.bins.iter_mut().for_each(|bin| *bin /= 2.0);

@@ -169,13 +169,15 @@ impl Owner {
             links,
             none,
             parent: None,
+            rank: 0,
+            ready: at.time,
             follows: said.follows,
             followers: SmallVec::new(),
             rivals: self.scene.open,
             caller: None,
             decided: false,
         };
-        let slot = self.scene.calls.insert(call);
+        let slot = self.scene.add_call(call);
         self.scene.calls(at, slot, id);
         self.undecided += 1;
         self.enter(slot, id, at.time + desk.config.lag, desk);
@@ -446,12 +448,16 @@ impl Owner {
         // Where the component was cut, its far end lacks its other neighbours.
         let whole = calls.len() < limit;
         let near = if whole { calls.len() } else { calls.len() / 2 };
-        let ripe = calls.iter().enumerate().filter(|(index, slot)| {
-            **slot == call || *index < near && self.is_settled(**slot)
-        });
+        let ripe = calls
+            .iter()
+            .enumerate()
+            .filter(|(index, slot)| **slot == call || *index < near && self.is_settled(**slot));
         let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
         let solver = self.solver(desk.config);
-        let odds: Vec<_> = ripe.iter().map(|slot| confidence::odds(&solver, *slot)).collect();
+        let odds: Vec<_> = ripe
+            .iter()
+            .map(|slot| confidence::odds(&solver, *slot))
+            .collect();
         for (slot, odds) in ripe.into_iter().zip(odds) {
             self.settle(slot, &odds, desk);
         }
@@ -631,7 +637,7 @@ impl Owner {
     }
 
     fn drop_call(&mut self, slot: u32, desk: &mut Desk<'_>) {
-        let Some(call) = self.scene.calls.remove(slot) else {
+        let Some(call) = self.scene.remove_call(slot) else {
             return;
         };
         desk.gone.push(call.id);
