@@ -541,6 +541,9 @@ impl Owner {
         if best.is_none() {
             self.drop_call(slot, desk);
         }
+        if odds.first().is_some_and(|best| best.probability >= desk.config.sure) {
+            self.learn_order(slot, desk.config);
+        }
         for request in odds.iter().filter_map(|entry| entry.request) {
             self.learn_if_settled(request);
         }
@@ -580,6 +583,16 @@ impl Owner {
 
 /// Learning and forgetting.
 impl Owner {
+    /// Learns from a sure call whether calls of its kind keep their order: from
+    /// pairs in which the gaps alone could not have told who is whose.
+    fn learn_order(&mut self, call: u32, config: &Config) {
+        let pairs = self.solver(config).undecided_by_gaps(call);
+        let label = self.scene.calls.get(call).map(|row| row.label);
+        for in_order in pairs {
+            label.iter().for_each(|label| self.model.learn_order(*label, in_order));
+        }
+    }
+
     /// Learns the path of an answered request once all about it is decided.
     fn learn_if_settled(&mut self, slot: u32) {
         let Some(request) = self.scene.requests.get_mut(slot) else {

@@ -10,13 +10,15 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::model::Model;
-use super::path::{MAX_STEPS, Next, Position, Step, walk};
+use super::path::{MAX_STEPS, Move, Next, Position, Step, walk};
 use super::scene::Scene;
 use crate::span::Method;
 use crate::time::Timestamp;
 
 /// Times that all calls of a component are tried again.
 const MAX_SWEEPS: usize = 4;
+/// Gaps whose swap changes less than this (in nats) cannot tell two calls apart.
+const TOSS_UP: f32 = 1.0;
 /// Calls of a kind whose order is looked at: so many to each side.
 const REACH: u64 = 4;
 /// Requests tried for the call that an orphan displaces.
@@ -381,10 +383,55 @@ impl Solver<'_> {
                 pairs -= in_order((call.parent, call.ready), before, times);
             }
             if pairs != 0 {
-                gain += self.model.order(call.label) * pairs as f32;
+                gain += self.model.order(call.label) * pairs as f32 / 2.0;
             }
         }
         gain
+    }
+
+    /// Calls that competed with `call`, next to it in order, where swapping the
+    /// two would hardly change how likely their gaps are: whether they are in
+    /// order.
+    pub(super) fn undecided_by_gaps(&self, call: u32) -> SmallVec<[bool; 2]> {
+        let mut pairs = SmallVec::new();
+        let Some(one) = self.scene.calls.get(call) else { return pairs };
+        let Some(kin) = self.scene.kin.get(&one.label) else { return pairs };
+        for near in kin.near(one.rank, 1) {
+            let Some(other) = self.scene.calls.get(near) else { continue };
+            let times = (one.started.time, other.started.time);
+            let order = in_order((one.parent, one.ready), (other.parent, other.ready), times);
+            if order == 0 {
+                continue;
+            }
+            let (Some(own), Some(others)) = (self.before(call), self.before(near)) else {
+                continue;
+            };
+            let score = |from: Position, time: Timestamp| {
+                let next = Next::Start(one.label);
+                self.model.score(&Move { from, next, time })
+            };
+            let now = score(own, times.0) + score(others, times.1);
+            let swapped = score(own, times.1) + score(others, times.0);
+            if (now - swapped).abs() < TOSS_UP {
+                pairs.push(order > 0);
+            }
+        }
+        pairs
+    }
+
+    /// Where the cause of `call` stood when it made it.
+    fn before(&self, call: u32) -> Option<Position> {
+        let started = self.scene.calls.get(call)?.started.time;
+        let request = self.scene.requests.get(self.scene.calls.get(call)?.parent?)?;
+        let rows = request.calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
+        let steps: SmallVec<[Step; 8]> = rows.map(super::call::Call::step).collect();
+        let mut found = None;
+        walk(request.frame(), &steps, |step| {
+            if step.time == started && matches!(step.next, Next::Start(_)) {
+                found = Some(step.from);
+            }
+        });
+        found
     }
 
     /// What a change gains by calls that have the cause of the one they follow.
