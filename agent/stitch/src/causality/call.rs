@@ -28,6 +28,10 @@ pub(super) struct Call {
     pub(super) none: Weights,
     /// The request it is presently given to.
     pub(super) parent: Option<u32>,
+    /// Its number among the calls of its kind.
+    pub(super) rank: u64,
+    /// When its cause, as presently chosen, was ready to make it.
+    pub(super) ready: Timestamp,
     /// The call whose answer was the last message read before it, with the
     /// weight of having the same cause.
     pub(super) follows: Option<(u32, f32)>,

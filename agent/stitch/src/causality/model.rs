@@ -32,6 +32,8 @@ const SEQUENTIAL: f32 = 0.8;
 const LATE: f32 = 0.01;
 /// Background calls assumed before any was seen, and the time in which.
 const BACKGROUND_PRIOR: (f64, f64) = (0.02, 10e9);
+/// Pairs of calls in order, and overtaken ones, assumed before any was seen.
+const ORDER_PRIOR: (f32, f32) = (6.0, 3.3);
 /// First bytes of a saved model: name and version of the format.
 const MAGIC: &[u8; 8] = b"wscaus\x00\x01";
 
@@ -89,6 +91,10 @@ struct Gaps {
 struct Background {
     idle: f32,
     busy: f32,
+    /// Pairs of calls made in the order in which their causes were ready, and
+    /// pairs of which one overtook the other.
+    in_order: f32,
+    overtaken: f32,
 }
 
 impl Model {
@@ -138,12 +144,43 @@ impl Model {
     /// Learns a call without a cause, with a weight of 0 to 1; `idle` while no
     /// request was open.
     pub(super) fn learn_background(&mut self, label: u64, weight: f32, idle: bool) {
+        let Some(seen) = self.label(label) else {
+            return;
+        };
+        *(if idle { &mut seen.idle } else { &mut seen.busy }) += weight;
+    }
+
+    fn label(&mut self, label: u64) -> Option<&mut Background> {
         if self.background.len() >= MAX_LABELS && !self.background.contains_key(&label) {
             self.forgotten += 1;
-            return;
+            return None;
         }
-        let seen = self.background.entry(label).or_default();
-        *(if idle { &mut seen.idle } else { &mut seen.busy }) += weight;
+        Some(self.background.entry(label).or_default())
+    }
+
+    /// Log-odds of a pair of calls of this kind being made in the order in which
+    /// their causes were ready.
+    pub(super) fn order(&self, label: u64) -> f32 {
+        let seen = self.background.get(&label).copied().unwrap_or_default();
+        let (in_order, overtaken) = ORDER_PRIOR;
+        ((seen.in_order + in_order) / (seen.overtaken + overtaken)).ln()
+    }
+
+    /// Learns whether two calls of one kind were made in order, where nothing
+    /// but their order could tell which belongs to whom.
+    pub(super) fn learn_order(&mut self, label: u64, in_order: bool) {
+        let Some(seen) = self.label(label) else {
+            return;
+        };
+        *(if in_order {
+            &mut seen.in_order
+        } else {
+            &mut seen.overtaken
+        }) += 1.0;
+        if seen.in_order + seen.overtaken > HALVE_AT {
+            seen.in_order /= 2.0;
+            seen.overtaken /= 2.0;
+        }
     }
 
     /// Learns how much time went by, and whether no request was open in it.
@@ -304,8 +341,15 @@ impl Model {
         out.extend((self.background.len() as u32).to_le_bytes());
         for (label, seen) in sorted(&self.background) {
             out.extend(label.to_le_bytes());
-            out.extend(seen.idle.to_le_bytes());
-            out.extend(seen.busy.to_le_bytes());
+            let Background {
+                idle,
+                busy,
+                in_order,
+                overtaken,
+            } = *seen;
+            for weight in [idle, busy, in_order, overtaken] {
+                out.extend(weight.to_le_bytes());
+            }
         }
         out
     }
@@ -333,8 +377,13 @@ impl Model {
         }
         for _ in 0..input.count(MAX_LABELS)? {
             let label = input.number()?;
-            let (idle, busy) = (input.weight()?, input.weight()?);
-            model.background.insert(label, Background { idle, busy });
+            let seen = Background {
+                idle: input.weight()?,
+                busy: input.weight()?,
+                in_order: input.weight()?,
+                overtaken: input.weight()?,
+            };
+            model.background.insert(label, seen);
         }
         let sound = model.idle.is_finite() && model.total.is_finite() && input.0.is_empty();
         sound.then_some(model).ok_or(ModelError::Damaged)

@@ -169,13 +169,15 @@ impl Owner {
             links,
             none,
             parent: None,
+            rank: 0,
+            ready: at.time,
             follows: said.follows,
             followers: SmallVec::new(),
             rivals: self.scene.open,
             caller: None,
             decided: false,
         };
-        let slot = self.scene.calls.insert(call);
+        let slot = self.scene.add_call(call);
         self.scene.calls(at, slot, id);
         self.undecided += 1;
         self.enter(slot, id, at.time + desk.config.lag, desk);
@@ -539,6 +541,9 @@ impl Owner {
         if best.is_none() {
             self.drop_call(slot, desk);
         }
+        if odds.first().is_some_and(|best| best.probability >= desk.config.sure) {
+            self.learn_order(slot, desk.config);
+        }
         for request in odds.iter().filter_map(|entry| entry.request) {
             self.learn_if_settled(request);
         }
@@ -578,6 +583,16 @@ impl Owner {
 
 /// Learning and forgetting.
 impl Owner {
+    /// Learns from a sure call whether calls of its kind keep their order: from
+    /// pairs in which the gaps alone could not have told who is whose.
+    fn learn_order(&mut self, call: u32, config: &Config) {
+        let pairs = self.solver(config).undecided_by_gaps(call);
+        let label = self.scene.calls.get(call).map(|row| row.label);
+        for in_order in pairs {
+            label.iter().for_each(|label| self.model.learn_order(*label, in_order));
+        }
+    }
+
     /// Learns the path of an answered request once all about it is decided.
     fn learn_if_settled(&mut self, slot: u32) {
         let Some(request) = self.scene.requests.get_mut(slot) else {
@@ -635,7 +650,7 @@ impl Owner {
     }
 
     fn drop_call(&mut self, slot: u32, desk: &mut Desk<'_>) {
-        let Some(call) = self.scene.calls.remove(slot) else {
+        let Some(call) = self.scene.remove_call(slot) else {
             return;
         };
         desk.gone.push(call.id);

@@ -66,6 +66,17 @@ pub(super) struct Position {
     pub(super) responded: bool,
 }
 
+impl Position {
+    /// When the request became ready for what comes next.
+    pub(super) fn ready(&self) -> Timestamp {
+        if self.waiting {
+            self.acted
+        } else {
+            self.happened
+        }
+    }
+}
+
 /// One move along a path: what happened, when, from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {

@@ -1,6 +1,8 @@
 //! The facts of one process: its requests, its calls, its threads, and who can
 //! be found by what. Facts only; what they are worth is the evidence's matter.
 
+use std::collections::VecDeque;
+
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -37,10 +39,29 @@ pub(super) struct Scene {
     pub(super) openers: HashMap<SocketId, Task>,
     /// Requests whose response was not written yet.
     pub(super) open: u32,
+    /// Calls by kind, in the order of their starts.
+    pub(super) kin: HashMap<u64, Kin>,
     /// How the process treats its threads.
     pub(super) habits: Habits,
     newest: Option<u32>,
     oldest: Option<u32>,
+}
+
+/// Calls of one kind, in the order of their starts.
+#[derive(Debug, Default)]
+pub(super) struct Kin {
+    first: u64,
+    calls: VecDeque<Option<u32>>,
+}
+
+impl Kin {
+    /// Calls up to `reach` places from the one with this rank.
+    pub(super) fn near(&self, rank: u64, reach: u64) -> impl Iterator<Item = u32> {
+        let low = rank.saturating_sub(reach).max(self.first);
+        (low..=rank + reach)
+            .filter(move |other| *other != rank)
+            .filter_map(|other| *self.calls.get((other - self.first) as usize)?)
+    }
 }
 
 /// What a thread did.
@@ -245,6 +266,35 @@ impl Scene {
             Some(request) => request.newer = newer,
             None => self.oldest = newer,
         }
+    }
+}
+
+/// Calls.
+impl Scene {
+    /// A call was written. Its rank among its kind is given here.
+    pub(super) fn add_call(&mut self, mut call: Call) -> u32 {
+        let kin = self.kin.entry(call.label).or_default();
+        call.rank = kin.first + kin.calls.len() as u64;
+        let slot = self.calls.insert(call);
+        kin.calls.push_back(Some(slot));
+        slot
+    }
+
+    /// Forgets a call.
+    pub(super) fn remove_call(&mut self, slot: u32) -> Option<Call> {
+        let call = self.calls.remove(slot)?;
+        if let Some(kin) = self.kin.get_mut(&call.label) {
+            if let Some(place) = kin.calls.get_mut((call.rank - kin.first) as usize) {
+                *place = None;
+            }
+            while kin.calls.pop_front_if(|place| place.is_none()).is_some() {
+                kin.first += 1;
+            }
+            if kin.calls.is_empty() {
+                self.kin.remove(&call.label);
+            }
+        }
+        Some(call)
     }
 }
 

@@ -10,12 +10,17 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::model::Model;
-use super::path::{Position, Step, walk};
+use super::path::{MAX_STEPS, Move, Next, Position, Step, walk};
 use super::scene::Scene;
 use crate::span::Method;
+use crate::time::Timestamp;
 
 /// Times that all calls of a component are tried again.
 const MAX_SWEEPS: usize = 4;
+/// Gaps whose swap changes less than this (in nats) cannot tell two calls apart.
+const TOSS_UP: f32 = 1.0;
+/// Calls of a kind whose order is looked at: so many to each side.
+const REACH: u64 = 4;
 /// Requests tried for the call that an orphan displaces.
 const MAX_ADOPTIONS: usize = 8;
 /// A gain below this is none: keeps the climb from going round.
@@ -103,9 +108,19 @@ impl Solver<'_> {
         let Some(calls) = self.scene.requests.get(request).map(|r| r.calls.clone()) else {
             return;
         };
-        let Some((likelihood, position)) = self.likelihood(request, &calls) else {
+        let Some(Path {
+            likelihood,
+            position,
+            ready,
+        }) = self.path(request, &calls)
+        else {
             return;
         };
+        for (call, ready) in calls.iter().zip(ready) {
+            if let Some(call) = self.scene.calls.get_mut(*call) {
+                call.ready = ready;
+            }
+        }
         if let Some(request) = self.scene.requests.get_mut(request) {
             (request.likelihood, request.position) = (likelihood, position);
         }
@@ -308,14 +323,22 @@ impl Solver<'_> {
             }
         }
         gain.fixed += self.pairs(change);
+        let mut places = Places::new();
+        for (slot, to) in change.iter().filter(|(_, to)| to.is_none()) {
+            places.push((*slot, *to, Timestamp(0)));
+        }
         for request in requests {
-            gain.timing += self.path_gain(request, change)?;
+            gain.timing += self.path_gain(request, change, &mut places)?;
+        }
+        if self.timing {
+            gain.timing += self.order_gain(&places);
         }
         Some(gain)
     }
 
-    /// What a change gains in the path of one request.
-    fn path_gain(&self, request: u32, change: &Change) -> Option<f32> {
+    /// What a change gains in the path of one request; tells when the request
+    /// would be ready for each of its calls.
+    fn path_gain(&self, request: u32, change: &Change, places: &mut Places) -> Option<f32> {
         let row = self.scene.requests.get(request)?;
         let moved = |slot: &u32| change.iter().any(|(call, _)| call == slot);
         let mut calls: SmallVec<[u32; 8]> = row
@@ -327,8 +350,88 @@ impl Solver<'_> {
         let arriving = change.iter().filter(|(_, to)| *to == Some(request));
         calls.extend(arriving.map(|(call, _)| *call));
         calls.sort_unstable_by_key(|slot| self.order(*slot));
-        let (likelihood, _) = self.likelihood(request, &calls)?;
-        Some(likelihood - row.likelihood)
+        let path = self.path(request, &calls)?;
+        let ready = calls.iter().zip(path.ready);
+        places.extend(ready.map(|(call, ready)| (*call, Some(request), ready)));
+        Some(path.likelihood - row.likelihood)
+    }
+
+    /// What a change gains by calls being made in the order in which their
+    /// causes were ready.
+    fn order_gain(&self, places: &Places) -> f32 {
+        let mut gain = 0.0;
+        for (index, (slot, parent, ready)) in places.iter().enumerate() {
+            let Some(call) = self.scene.calls.get(*slot) else {
+                continue;
+            };
+            let Some(kin) = self.scene.kin.get(&call.label) else {
+                continue;
+            };
+            let mut pairs = 0;
+            for near in kin.near(call.rank, REACH) {
+                let Some(other) = self.scene.calls.get(near) else {
+                    continue;
+                };
+                let before = (other.parent, other.ready);
+                let place = places.iter().position(|(slot, ..)| *slot == near);
+                if place.is_some_and(|place| place < index) {
+                    continue;
+                }
+                let after = place.map_or(before, |place| (places[place].1, places[place].2));
+                let times = (call.started.time, other.started.time);
+                pairs += in_order((*parent, *ready), after, times);
+                pairs -= in_order((call.parent, call.ready), before, times);
+            }
+            if pairs != 0 {
+                gain += self.model.order(call.label) * pairs as f32 / 2.0;
+            }
+        }
+        gain
+    }
+
+    /// Calls that competed with `call`, next to it in order, where swapping the
+    /// two would hardly change how likely their gaps are: whether they are in
+    /// order.
+    pub(super) fn undecided_by_gaps(&self, call: u32) -> SmallVec<[bool; 2]> {
+        let mut pairs = SmallVec::new();
+        let Some(one) = self.scene.calls.get(call) else { return pairs };
+        let Some(kin) = self.scene.kin.get(&one.label) else { return pairs };
+        for near in kin.near(one.rank, 1) {
+            let Some(other) = self.scene.calls.get(near) else { continue };
+            let times = (one.started.time, other.started.time);
+            let order = in_order((one.parent, one.ready), (other.parent, other.ready), times);
+            if order == 0 {
+                continue;
+            }
+            let (Some(own), Some(others)) = (self.before(call), self.before(near)) else {
+                continue;
+            };
+            let score = |from: Position, time: Timestamp| {
+                let next = Next::Start(one.label);
+                self.model.score(&Move { from, next, time })
+            };
+            let now = score(own, times.0) + score(others, times.1);
+            let swapped = score(own, times.1) + score(others, times.0);
+            if (now - swapped).abs() < TOSS_UP {
+                pairs.push(order > 0);
+            }
+        }
+        pairs
+    }
+
+    /// Where the cause of `call` stood when it made it.
+    fn before(&self, call: u32) -> Option<Position> {
+        let started = self.scene.calls.get(call)?.started.time;
+        let request = self.scene.requests.get(self.scene.calls.get(call)?.parent?)?;
+        let rows = request.calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
+        let steps: SmallVec<[Step; 8]> = rows.map(super::call::Call::step).collect();
+        let mut found = None;
+        walk(request.frame(), &steps, |step| {
+            if step.time == started && matches!(step.next, Next::Start(_)) {
+                found = Some(step.from);
+            }
+        });
+        found
     }
 
     /// What a change gains by calls that have the cause of the one they follow.
@@ -362,18 +465,32 @@ impl Solver<'_> {
         gain
     }
 
-    /// Log-likelihood of a request's path with these calls, and where it ends.
-    fn likelihood(&self, request: u32, calls: &[u32]) -> Option<(f32, Position)> {
+    /// A request's path with these calls.
+    fn path(&self, request: u32, calls: &[u32]) -> Option<Path> {
         let frame = self.scene.requests.get(request)?.frame();
         let rows = calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
         let steps: SmallVec<[Step; 8]> = rows.map(super::call::Call::step).collect();
-        let mut sum = 0.0;
+        let mut likelihood = 0.0;
+        // The path looks at the last calls only: those before are not ranked.
+        let skipped = steps.len().saturating_sub(MAX_STEPS);
+        let mut ready: SmallVec<[Timestamp; 8]> = steps
+            .iter()
+            .take(skipped)
+            .map(|step| step.started)
+            .collect();
         let position = walk(frame, &steps, |step| {
             if self.timing {
-                sum += self.model.score(&step);
+                likelihood += self.model.score(&step);
+            }
+            if matches!(step.next, Next::Start(_)) {
+                ready.push(step.from.ready());
             }
         });
-        Some((sum, position))
+        Some(Path {
+            likelihood,
+            position,
+            ready,
+        })
     }
 
     /// Log-likelihood that a call of this kind has no cause.
@@ -388,6 +505,37 @@ impl Solver<'_> {
     fn order(&self, call: u32) -> (u64, u64) {
         let row = self.scene.calls.get(call);
         row.map_or((0, 0), |call| (call.started.time.0, call.id.0))
+    }
+}
+
+/// Calls with their cause and when it would be ready for them.
+type Places = SmallVec<[(u32, Option<u32>, Timestamp); 16]>;
+
+/// What a path says.
+struct Path {
+    likelihood: f32,
+    position: Position,
+    /// When the request was ready for each of its calls.
+    ready: SmallVec<[Timestamp; 8]>,
+}
+
+/// 1 if two calls are made in the order in which their causes were ready, -1 if
+/// one overtook the other, 0 if they did not compete.
+fn in_order(
+    one: (Option<u32>, Timestamp),
+    other: (Option<u32>, Timestamp),
+    started: (Timestamp, Timestamp),
+) -> i32 {
+    let competed = one.0.is_some()
+        && other.0.is_some()
+        && one.0 != other.0
+        && one.1.max(other.1) <= started.0.min(started.1)
+        && one.1 != other.1
+        && started.0 != started.1;
+    match (competed, (one.1 < other.1) == (started.0 < started.1)) {
+        (false, _) => 0,
+        (true, true) => 1,
+        (true, false) => -1,
     }
 }
 
