@@ -6,6 +6,7 @@
 
 mod graph;
 mod install;
+mod kept;
 mod leaf;
 mod load;
 mod model;
@@ -14,32 +15,27 @@ mod rules;
 mod score;
 mod table;
 mod truth;
+mod zoo;
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
-use wirespan_tests::agent::Agent;
+use wirespan_tests::span::Span;
 
 use graph::Graph;
+use kept::Facts;
 use leaf::Leaf;
-use load::{Load, Pace};
-use model::{Model, Server};
+use load::Pace;
+use model::Model;
 use random::Random;
 use score::Seen;
 use table::Row;
-use truth::{Purpose, Truth};
+use zoo::Zoo;
 
 /// Back ends of each server.
 const LEAVES: usize = 3;
-/// Jobs and calls after responses are over when none came for so long.
-const QUIET: Duration = Duration::from_millis(500);
-/// They are given up after that.
-const LONGEST_WORK: Duration = Duration::from_secs(30);
-/// Numbers of requests go up in fours; the measured ones begin here.
-const FIRST_ID: u32 = 4_000_000;
 
 /// What to run.
 #[derive(Args)]
@@ -75,6 +71,13 @@ pub(super) struct Options {
     /// Of the call graphs and the load.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+    /// Keep a recording of each run, with what is true of it, in this directory;
+    /// `wirespan explain` reads the recordings.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "untraced")]
+    record: Option<PathBuf>,
+    /// Run nothing: score the recordings in this directory again.
+    #[arg(long, value_name = "DIRECTORY", requires = "live")]
+    replay: Option<PathBuf>,
     /// Do not trace: only check that the servers do what they are told.
     #[arg(long)]
     untraced: bool,
@@ -103,25 +106,45 @@ pub(super) fn run(options: &Options) -> Result<Option<Vec<u8>>> {
     let Some(models) = options.models() else {
         return Ok(None);
     };
+    let mut rows = Vec::new();
+    if let Some(directory) = &options.replay {
+        replay(directory, models, &mut rows)?;
+    } else {
+        run_models(models, options, &mut rows)?;
+    }
+    Ok(Some(serde_json::to_vec_pretty(&rows)?))
+}
+
+fn replay(directory: &Path, models: &[Model], rows: &mut Vec<Row>) -> Result<()> {
+    let names: Vec<String> = models.iter().map(|model| model.name()).collect();
+    table::header();
+    for facts in kept::read(directory)? {
+        if names.contains(&facts.model) {
+            rows.push(row(&facts, &kept::replay(directory, &facts)?)?);
+        }
+    }
+    Ok(())
+}
+
+/// Runs them all, even if one fails.
+fn run_models(models: &[Model], options: &Options, rows: &mut Vec<Row>) -> Result<()> {
     install::run(models)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     table::header();
-    let mut rows = Vec::new();
     let mut failed = Vec::new();
     for &model in models {
-        if let Err(error) = run_model(model, options, &runtime, &mut rows) {
+        if let Err(error) = run_model(model, options, &runtime, rows) {
             eprintln!("{}: {error:#}", model.name());
             failed.push(model.name());
         }
     }
-    let json = serde_json::to_vec_pretty(&rows)?;
     if !failed.is_empty() {
         bail!("not all models ran to their end: {}", failed.join(", "));
     }
-    Ok(Some(json))
+    Ok(())
 }
 
 fn run_model(
@@ -147,131 +170,21 @@ fn run_model(
         server: &server,
     };
     for pace in options.paces() {
-        let row = zoo.run(pace).with_context(|| format!("{pace:?}"))?;
-        table::print(&row);
-        rows.push(row);
+        let (facts, spans) = zoo.run(pace).with_context(|| format!("{pace:?}"))?;
+        rows.push(row(&facts, &spans)?);
     }
     Ok(())
 }
 
-/// A server with all that is around it.
-struct Zoo<'a> {
-    model: Model,
-    options: &'a Options,
-    runtime: &'a Runtime,
-    graph: &'a Graph,
-    leaves: &'a [&'a Leaf],
-    server: &'a Server,
-}
-
-impl Zoo<'_> {
-    /// One run, traced and scored.
-    fn run(&self, pace: Pace) -> Result<Row> {
-        let agent = if self.options.untraced {
-            None
-        } else {
-            Some(self.trace()?)
-        };
-        if self.options.warm > 0 {
-            self.load(self.load_of(Pace::InFlight(1), self.options.warm, 4))?;
-        }
-        self.take_calls();
-        let load = self.load_of(pace, self.options.requests, FIRST_ID);
-        let answered = self.load(load.clone())?;
-        let made = self.take_calls();
-        self.check(&load, answered, &made)?;
-        let spans = match agent {
-            Some(agent) => agent.stop()?.spans,
-            None => Vec::new(),
-        };
-        let seen = Seen::new(&spans, &made)?;
-        Ok(Row {
-            model: self.model.name(),
-            pace,
-            score: score::score(&seen, answered, FIRST_ID, &made),
-            baselines: rules::recall(&seen),
-        })
-    }
-
-    fn trace(&self) -> Result<Agent> {
-        let pid = self.server.pid().to_string();
-        Agent::run(&["--pid", &pid, "--query", "keep"])
-    }
-
-    fn load_of(&self, pace: Pace, requests: u32, first_id: u32) -> Load {
-        let names: Vec<&str> = if self.model.is_proxy() {
-            vec!["users", "stock", "price"]
-        } else {
-            self.graph
-                .routes
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect()
-        };
-        Load {
-            port: self.server.port(),
-            paths: names.iter().map(|name| format!("/{name}")).collect(),
-            pace,
-            requests,
-            time: Duration::from_secs(self.options.seconds),
-            orders: self.options.orders,
-            seed: self.options.seed,
-            first_id,
-        }
-    }
-
-    /// Sends a load, and waits until the jobs are done too.
-    fn load(&self, load: Load) -> Result<u32> {
-        let answered = self.runtime.block_on(load.run())?;
-        let deadline = Instant::now() + LONGEST_WORK;
-        let (mut work, mut since) = (self.work(), Instant::now());
-        while since.elapsed() < QUIET {
-            ensure!(Instant::now() < deadline, "jobs go on for ever");
-            std::thread::sleep(QUIET / 10);
-            let now = self.work();
-            if now != work {
-                (work, since) = (now, Instant::now());
-            }
-        }
-        Ok(answered)
-    }
-
-    /// How many calls were made so far for a request.
-    fn work(&self) -> usize {
-        let count = |leaf: &&Leaf| leaf.count(|query| !query.contains("&parent=0"));
-        self.leaves.iter().map(count).sum()
-    }
-
-    /// All calls since this was last asked.
-    fn take_calls(&self) -> Vec<Truth> {
-        let queries = self.leaves.iter().flat_map(|leaf| leaf.take_queries());
-        queries.filter_map(|query| Truth::read(&query)).collect()
-    }
-
-    /// Fails unless the server made the calls that it was told to make.
-    fn check(&self, load: &Load, answered: u32, made: &[Truth]) -> Result<()> {
-        let mut calls: BTreeMap<u32, u32> = BTreeMap::new();
-        for truth in made {
-            if let Some(cause) = truth.cause {
-                *calls.entry(cause).or_default() += 1;
-            }
-            let timer = truth.purpose() == Purpose::Timer;
-            ensure!(timer == truth.cause.is_none(), "{truth:?} makes no sense");
-        }
-        for id in (0..answered).map(|number| FIRST_ID + 4 * number) {
-            let path = load.path(id);
-            let (fewest, most) = if self.model.is_proxy() {
-                (1, 1)
-            } else {
-                self.graph.calls(path.trim_start_matches('/'))
-            };
-            let calls = calls.remove(&id).unwrap_or(0);
-            ensure!(
-                (fewest..=most).contains(&calls),
-                "request {id} for {path} made {calls} calls, not {fewest} to {most}"
-            );
-        }
-        ensure!(calls.is_empty(), "calls for requests never sent: {calls:?}");
-        Ok(())
-    }
+/// Scores one run and prints its line.
+fn row(facts: &Facts, spans: &[Span]) -> Result<Row> {
+    let seen = Seen::new(spans, &facts.made)?;
+    let row = Row {
+        model: facts.model.clone(),
+        pace: facts.pace,
+        score: score::score(&seen, facts.answered, zoo::FIRST_ID, &facts.made),
+        baselines: rules::recall(&seen),
+    };
+    table::print(&row);
+    Ok(row)
 }
