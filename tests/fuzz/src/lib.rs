@@ -7,7 +7,17 @@
 
 pub mod memory;
 
+/// The agent's recordings, compiled here from their sources: the agent as a whole
+/// would bring the kernel side and an async stack under coverage.
+#[path = "../../../agent/src/recording/mod.rs"]
+pub mod recording;
+
+mod engine;
+mod events;
+mod http;
+mod input;
 mod propagation;
+mod recordings;
 mod text;
 
 /// Something that is fuzzed.
@@ -26,10 +36,29 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target {
+        name: "engine",
+        run: engine::run,
+        max_len: 4096,
+        memory: 4 << 20,
+    },
+    Target {
+        name: "http",
+        run: http::run,
+        max_len: 4096,
+        memory: 1 << 20,
+    },
+    Target {
         name: "propagation",
         run: propagation::run,
         max_len: 2048,
         memory: 64 << 10,
+    },
+    Target {
+        name: "recording",
+        run: recordings::run,
+        max_len: 4096,
+        // A record may claim a length, and zstd a window.
+        memory: 32 << 20,
     },
     Target {
         name: "text",

@@ -105,9 +105,11 @@ fn check_order<'a>(propagated: &Propagated<'a>, fields: &[Field<'a>]) {
     sorted.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     let mut sorted = extract(sorted);
     let mut ids = [propagated.request_ids.clone(), sorted.request_ids];
-    ids.iter_mut().for_each(|ids| ids.sort_unstable());
+    for ids in &mut ids {
+        ids.sort_unstable();
+    }
     assert_eq!(ids[0], ids[1], "the order of names");
-    sorted.request_ids = propagated.request_ids.clone();
+    sorted.request_ids.clone_from(&propagated.request_ids);
     assert_eq!(sorted, *propagated, "the order of names");
 }
 
