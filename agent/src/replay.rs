@@ -7,9 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use wirespan_stitch::engine::{self, Engine};
+use wirespan_stitch::packet::{self, Decoder};
 use wirespan_stitch::span::Span;
 
 use crate::account::Account;
+use crate::capture_file;
 use crate::cli;
 use crate::outputs::Outputs;
 use crate::recording::{MAGIC, ReadError, Reader};
@@ -51,29 +53,55 @@ pub fn stitch(
 }
 
 /// A file to replay.
-#[derive(Debug)]
 pub enum Source {
     /// Made by `wirespan record`.
     Recording(Box<Reader<File>>),
+    /// Made by tcpdump and its like.
+    Capture(Box<Capture>),
+}
+
+/// A packet capture, and the connections in it.
+pub struct Capture {
+    reader: capture_file::Reader,
+    decoder: Decoder,
+    /// The file has ended, and the decoder was told so.
+    ended: bool,
 }
 
 impl Source {
-    /// Opens the file, and tells its kind by how it begins.
+    /// Opens the file, and tells its kind by how it begins; `-` is a packet
+    /// capture on standard input.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
+        if path == Path::new("-") {
+            return Self::capture(path);
+        }
         let mut file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
         let mut start = Vec::new();
         file.by_ref()
             .take(MAGIC.len() as u64)
             .read_to_end(&mut start)
             .with_context(|| format!("cannot read {shown}"))?;
-        if start != MAGIC {
+        if start == MAGIC {
+            file.seek(SeekFrom::Start(0))
+                .with_context(|| format!("cannot read {shown}"))?;
+            let reader = Reader::new(file).with_context(|| shown.to_string())?;
+            Ok(Self::Recording(Box::new(reader)))
+        } else if capture_file::is_capture(&start) {
+            Self::capture(path)
+        } else {
             bail!("{shown}: neither a wirespan recording nor a packet capture");
         }
-        file.seek(SeekFrom::Start(0))
-            .with_context(|| format!("cannot read {shown}"))?;
-        let reader = Reader::new(file).with_context(|| shown.to_string())?;
-        Ok(Self::Recording(Box::new(reader)))
+    }
+
+    fn capture(path: &Path) -> Result<Self> {
+        let reader = capture_file::open(path).with_context(|| path.display().to_string())?;
+        let decoder = Decoder::new(packet::Limits::default());
+        Ok(Self::Capture(Box::new(Capture {
+            reader,
+            decoder,
+            ended: false,
+        })))
     }
 
     /// Hands some events to the engine; whether more may follow.
@@ -88,6 +116,7 @@ impl Source {
                 }
                 Err(error) => return Err(error.into()),
             },
+            Self::Capture(capture) => return capture.feed(engine),
         }
         Ok(true)
     }
@@ -99,6 +128,43 @@ impl Source {
                 let skipped = reader.skipped();
                 vec![("unknown records".to_owned(), skipped)]
             }
+            Self::Capture(capture) => capture.remarks(),
         }
+    }
+}
+
+impl Capture {
+    /// Hands the events of one packet to the engine; whether more may follow.
+    fn feed(&mut self, engine: &mut Engine) -> Result<bool> {
+        match self.reader.next_packet()? {
+            Some(packet) => {
+                let (link, time, original) = (packet.link, packet.time, packet.original);
+                self.decoder
+                    .handle_packet(link, time, &packet.data, original);
+            }
+            None if self.ended => return Ok(false),
+            None => {
+                if let Some(note) = self.reader.note() {
+                    log::warn!("{note}; what follows is of all before");
+                }
+                self.decoder.finish();
+                self.ended = true;
+            }
+        }
+        while let Some(event) = self.decoder.poll_event() {
+            engine.handle_event(event);
+        }
+        Ok(true)
+    }
+
+    fn remarks(&self) -> Vec<(String, u64)> {
+        let bad = [("damaged blocks", self.reader.bad_blocks())];
+        self.decoder
+            .counters()
+            .iter()
+            .chain(bad)
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
     }
 }
