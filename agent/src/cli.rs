@@ -85,9 +85,13 @@ pub struct Filters {
 /// Where spans go; any number at once.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Outputs {
-    /// Send spans to this collector, OTLP over gRPC, as in http://localhost:4317
-    /// (also OTEL_EXPORTER_OTLP_ENDPOINT and its companions)
-    #[arg(long, value_name = "URL")]
+    /// Send spans to this collector, by OTLP over gRPC.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Send spans to this collector, OTLP over gRPC, as in http://localhost:4317 \
+                (also OTEL_EXPORTER_OTLP_ENDPOINT and its companions)"
+    )]
     pub otlp: Option<String>,
     /// Write spans to this file as OTLP/JSON, one request a line; - is standard output
     #[arg(long, value_name = "FILE")]

@@ -257,7 +257,7 @@ mod tests {
     fn a_line_reads_back_as_the_request() {
         let mut batcher = Batcher::new(Limits::default(), Mapping::default());
         let mut odd = testing::span(2, Some(1), Role::Client, 0, 5);
-        odd.exchange = Box::new(testing::exchange("GET", "/\"\\\u{1}\u{2028}é\n<&>", 500));
+        *odd.exchange = testing::exchange("GET", "/\"\\\u{1}\u{2028}é\n<&>", 500);
         batcher.add(&testing::span(1, None, Role::Server, 0, 5), Instant::now());
         batcher.add(&odd, Instant::now());
         let request = batcher.take().unwrap().request;

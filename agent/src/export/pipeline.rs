@@ -143,9 +143,15 @@ impl Worker {
         }
         self.flush();
         // One after the other: only the first can take long, and is bounded.
-        self.outputs.otlp.map(Exporter::finish);
-        self.outputs.json.map(JsonLines::finish);
-        self.outputs.print.map(Printer::finish);
+        if let Some(otlp) = self.outputs.otlp {
+            otlp.finish();
+        }
+        if let Some(json) = self.outputs.json {
+            json.finish();
+        }
+        if let Some(print) = self.outputs.print {
+            print.finish();
+        }
     }
 
     /// Sleeps for as long as there is nothing to do.

@@ -222,7 +222,8 @@ fn value_of<'a>(arguments: &[&'a str], options: &[&str]) -> Option<&'a str> {
         let (option, value) = argument.split_once('=').unwrap_or((argument, ""));
         let found = options.contains(&option);
         let next = arguments.get(at + 1).copied();
-        found.then(|| if value.is_empty() { next } else { Some(value) })?
+        let value = if value.is_empty() { next } else { Some(value) };
+        value.filter(|_| found)
     })
 }
 

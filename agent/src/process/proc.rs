@@ -68,11 +68,11 @@ fn set_if_zero<T: Default + PartialEq>(field: &mut T, value: T) {
 /// Parent and start time (ns after boot) of `/proc/PID/stat` (`proc(5)`). The
 /// name in parentheses may hold anything.
 fn parse_stat(stat: &str) -> Option<(u32, u64)> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace();
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace();
     let parent = fields.nth(1)?.parse().ok()?;
-    let start: u64 = fields.nth(17)?.parse().ok()?;
-    Some((parent, start * TICK))
+    let ticks: u64 = fields.nth(17)?.parse().ok()?;
+    Some((parent, ticks * TICK))
 }
 
 fn strings(bytes: &[u8]) -> impl Iterator<Item = String> {

@@ -175,7 +175,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn damaged(&mut self, what: impl ToString) -> ReadError {
+    fn damaged(&mut self, what: impl std::fmt::Display) -> ReadError {
         self.ended = true;
         ReadError::Damaged {
             records: self.records,

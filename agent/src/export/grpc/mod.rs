@@ -53,7 +53,7 @@ impl Default for Limits {
         Self {
             queue: 32,
             in_flight: 4,
-            patience: Duration::from_secs(300),
+            patience: Duration::from_mins(5),
             flush: Duration::from_secs(5),
         }
     }

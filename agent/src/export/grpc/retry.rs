@@ -100,8 +100,8 @@ pub(super) struct Delay {
 pub(super) fn status_with_retry_info(code: Code, delay: Duration) -> Status {
     let info = RetryInfo {
         retry_delay: Some(Delay {
-            seconds: delay.as_secs() as i64,
-            nanos: delay.subsec_nanos() as i32,
+            seconds: delay.as_secs().cast_signed(),
+            nanos: delay.subsec_nanos().cast_signed(),
         }),
     };
     let details = RpcStatus {

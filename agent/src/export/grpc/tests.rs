@@ -30,10 +30,13 @@ enum Step {
     Hang,
 }
 
+/// A request, and its `authorization`.
+type Seen = (ExportTraceServiceRequest, Option<String>);
+
 #[derive(Clone, Default)]
 struct Collector {
     script: Arc<Mutex<VecDeque<Step>>>,
-    seen: Arc<Mutex<Vec<(ExportTraceServiceRequest, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 #[tonic::async_trait]
@@ -46,7 +49,7 @@ impl TraceService for Collector {
         let rejected_spans = match step {
             Some(Step::Fail(status)) => return Err(status),
             Some(Step::Hang) => {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 return Err(Status::internal("late"));
             }
             Some(Step::Reject(count)) => count,

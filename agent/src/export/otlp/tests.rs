@@ -50,7 +50,7 @@ fn a_server_span_follows_the_conventions() {
 #[test]
 fn a_client_span_has_the_url_and_a_4xx_is_its_error() {
     let mut given = testing::span(2, Some(1), Role::Client, 5, 9);
-    given.exchange = Box::new(testing::exchange("GET", "/a?b=c", 404));
+    *given.exchange = testing::exchange("GET", "/a?b=c", 404);
     let found = span(&given, QueryPolicy::Keep);
     assert_eq!(found.kind, 3);
     assert_eq!(found.flags, 0x101);
@@ -102,7 +102,7 @@ fn errors_follow_role_status_and_end() {
         let outcome = exchange.outcome;
         let no_response = exchange.response.is_none();
         let mut given = testing::span(1, None, kind, 0, 1);
-        given.exchange = Box::new(exchange);
+        *given.exchange = exchange;
         let found = span(&given, QueryPolicy::Redact);
         assert_eq!(
             value(&found.attributes, "error.type").as_deref(),
@@ -122,7 +122,7 @@ fn odd_requests_are_told_as_they_are() {
     exchange.capture.insert(CaptureMarks::GAP);
     exchange.capture.insert(CaptureMarks::BODY_SIZE_UNKNOWN);
     exchange.interim = 2;
-    given.exchange = Box::new(exchange);
+    *given.exchange = exchange;
     let found = span(&given, QueryPolicy::Redact);
     assert_eq!(found.name, "HTTP");
     let attributes = sorted(&found.attributes);

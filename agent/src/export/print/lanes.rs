@@ -248,27 +248,27 @@ impl Layout {
         }
     }
 
-    fn write(&self, text: &mut String, row: &Row<'_>) {
-        let lane = LANES[row.lane % LANES.len()];
-        let status = format!("{:<1$}", row.status, self.status);
-        let color = if row.failed { RED } else { lane };
-        let line = [
-            paint(&fitted(&row.service, self.service), lane, self.style),
-            fitted(&row.operation, self.operation),
-            self.bar(row.span, color),
+    fn write(&self, text: &mut String, entry: &Row<'_>) {
+        let lane = LANES[entry.lane % LANES.len()];
+        let status = format!("{:<1$}", entry.status, self.status);
+        let color = if entry.failed { RED } else { lane };
+        let columns = [
+            paint(&fitted(&entry.service, self.service), lane, self.style),
+            fitted(&entry.operation, self.operation),
+            self.bar(entry.span, color),
             format!(
                 "{:>DURATION$}",
-                duration(row.span.end.0.saturating_sub(row.span.start.0))
+                duration(entry.span.end.0.saturating_sub(entry.span.start.0))
             ),
-            if row.failed {
+            if entry.failed {
                 paint(&status, RED, self.style)
             } else {
                 status
             },
-            paint(&row.marker, YELLOW, self.style),
+            paint(&entry.marker, YELLOW, self.style),
         ]
         .join(" ");
-        text.push_str(line.trim_end());
+        text.push_str(columns.trim_end());
         text.push('\n');
     }
 
@@ -300,7 +300,7 @@ fn duration(nanos: u64) -> String {
         1_000_000..1_000_000_000 => (seconds * 1e3, "ms"),
         _ => (seconds, "s"),
     };
-    let digits = if value < 9.95 { 1 } else { 0 };
+    let digits = usize::from(value < 9.95);
     format!("{value:.digits$}{unit}")
 }
 
