@@ -32,12 +32,20 @@ impl Account {
             Some(lost) => lost,
             None => vec![("no output".to_owned(), self.exported.handed.exported())],
         };
-        drops(&self.exported.handed)
+        let open = ("not finished".to_owned(), self.engine.open);
+        let mut dropped: Vec<(String, u64)> = Vec::new();
+        for (reason, count) in drops(&self.exported.handed)
             .into_iter()
-            .chain([("not finished".to_owned(), self.engine.open)])
+            .chain([open])
             .chain(lost)
             .filter(|(_, count)| *count > 0)
-            .collect()
+        {
+            match dropped.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, sum)) => *sum += count,
+                None => dropped.push((reason, count)),
+            }
+        }
+        dropped
     }
 
     fn worst(&self) -> Option<&Arc<Counters>> {

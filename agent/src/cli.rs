@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use wirespan_stitch::engine;
 
 use crate::export::otlp::QueryPolicy;
 
@@ -29,6 +30,12 @@ pub enum Command {
         /// Where spans go
         #[command(flatten)]
         outputs: Outputs,
+        /// How causes are decided on
+        #[command(flatten)]
+        stitching: Stitching,
+        /// Also write the raw socket events to this file, as `record` does
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
     },
     /// Write raw socket events to a file, to stitch them later
     Record {
@@ -45,6 +52,9 @@ pub enum Command {
         /// Where spans go
         #[command(flatten)]
         outputs: Outputs,
+        /// How causes are decided on
+        #[command(flatten)]
+        stitching: Stitching,
     },
     /// Say why a span has the parent it has
     Explain {
@@ -53,6 +63,9 @@ pub enum Command {
         /// The span's id, 16 hexadecimal digits
         #[arg(value_parser = span_id)]
         id: String,
+        /// How causes are decided on
+        #[command(flatten)]
+        stitching: Stitching,
     },
     /// Say what this kernel allows, and what to do where it does not
     Doctor,
@@ -80,6 +93,34 @@ pub struct Filters {
     /// Do not trace processes that run this executable
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub exclude_exe: Vec<String>,
+    /// Size of the kernel's ring buffer: a power of two, at least a page
+    #[arg(long, value_name = "BYTES", hide = true)]
+    pub ring_bytes: Option<u32>,
+}
+
+/// How causes are decided on.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Stitching {
+    /// The least confidence that makes a parent; below it a span is a root with
+    /// a link to the best guess
+    #[arg(long, value_name = "0..1", value_parser = probability)]
+    pub parent_confidence: Option<f32>,
+    /// Query parameters that are no evidence of a cause: an evaluation hides its
+    /// truth in them
+    #[arg(long, value_name = "NAME", value_delimiter = ',', hide = true)]
+    pub ignore_parameter: Vec<String>,
+}
+
+impl Stitching {
+    /// The engine's settings.
+    pub fn config(&self) -> engine::Config {
+        let default = engine::Config::default();
+        engine::Config {
+            parent_confidence: self.parent_confidence.unwrap_or(default.parent_confidence),
+            ignored_parameters: self.ignore_parameter.clone(),
+            ..default
+        }
+    }
 }
 
 /// Where spans go; any number at once.
@@ -102,6 +143,15 @@ pub struct Outputs {
     /// What to tell of the query in a URL
     #[arg(long, value_enum, default_value_t)]
     pub query: QueryPolicy,
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let value = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err("a confidence is between 0 and 1".to_owned())
+    }
 }
 
 fn span_id(text: &str) -> Result<String, String> {
@@ -132,7 +182,10 @@ mod tests {
     fn filters_repeat_or_are_separated_by_commas() {
         let line = "wirespan run --pid 1,2 --pid 3 --port 80,81 --exe nginx,/opt/* \
                     --exclude-pid 4 --exclude-port 22 --exclude-exe sshd --query keep";
-        let Command::Run { filters, outputs } = parse(line).unwrap() else {
+        let Command::Run {
+            filters, outputs, ..
+        } = parse(line).unwrap()
+        else {
             panic!("not run");
         };
         assert_eq!(filters.pid, [1, 2, 3]);

@@ -7,16 +7,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use wirespan_stitch::engine::{self, Engine};
+use wirespan_stitch::engine::Engine;
 use wirespan_stitch::exchange::Role;
 use wirespan_stitch::span::Span;
 
+use crate::cli;
 use crate::replay::{Source, stitch};
 
 /// Replays the file and explains the span with this id on standard output.
-pub fn explain(path: &Path, id: &str) -> Result<()> {
+pub fn explain(path: &Path, id: &str, stitching: &cli::Stitching) -> Result<()> {
     let mut source = Source::open(path)?;
-    let mut engine = Engine::new(engine::Config::default());
+    let mut engine = Engine::new(stitching.config());
     let mut found = None;
     stitch(&mut source, &mut engine, |spans| {
         for span in spans {

@@ -8,14 +8,29 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::cli;
-use crate::probe::{Filter, Globs};
+use crate::probe::{self, Filter, Globs};
 
 /// The state of a listening socket in `/proc/net/tcp` (`TCP_LISTEN`).
 const LISTEN: &str = "0A";
 
+/// What the kernel side is to be told.
+pub fn config(wanted: &cli::Filters) -> Result<probe::Config> {
+    let default = probe::Config::default();
+    let ring_bytes = wanted.ring_bytes.unwrap_or(default.ring_bytes);
+    ensure!(
+        ring_bytes.is_power_of_two() && ring_bytes >= 4096,
+        "--ring-bytes {ring_bytes}: it must be a power of two and at least 4096"
+    );
+    Ok(probe::Config {
+        filter: resolve(wanted)?,
+        ring_bytes,
+        ..default
+    })
+}
+
 /// Fails where a process asked for does not exist; warns where nobody listens
 /// on a port asked for, since somebody may yet, or listen elsewhere.
-pub fn resolve(wanted: &cli::Filters) -> Result<Filter> {
+fn resolve(wanted: &cli::Filters) -> Result<Filter> {
     for pid in &wanted.pid {
         ensure!(exists(*pid), "--pid {pid}: there is no such process");
     }

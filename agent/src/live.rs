@@ -14,7 +14,7 @@ use wirespan_stitch::event::decode::Decoded;
 use wirespan_stitch::event::{Event, Process};
 use wirespan_stitch::time::Timestamp;
 
-use crate::probe::{self, Capture, Filter};
+use crate::probe::{self, Capture};
 use crate::process::{Processes, host};
 
 /// How long the kernel side may take from the time of an event until it can be
@@ -41,18 +41,14 @@ pub trait Sink {
     ) -> Result<Option<Timestamp>>;
 }
 
-/// Traces what `filter` says into `sink` until SIGINT or SIGTERM, and returns
+/// Traces what `config` says into `sink` until SIGINT or SIGTERM, and returns
 /// the capture for its last words.
-pub fn watch(filter: Filter, sink: &mut impl Sink) -> Result<Capture> {
+pub fn watch(config: &probe::Config, sink: &mut impl Sink) -> Result<Capture> {
     let stop = stop_on_signals().context("cannot handle signals")?;
-    let config = probe::Config {
-        filter,
-        ..probe::Config::default()
-    };
     let mut processes = Processes::new(host::attributes());
     // Before anything that happens: no event is without its wall-clock time.
     let clock = probe::clock();
-    let mut capture = Capture::load(&config).context("cannot trace (see `wirespan doctor`)")?;
+    let mut capture = Capture::load(config).context("cannot trace (see `wirespan doctor`)")?;
     sink.take(clock)?;
     say_ready();
     let mut ending: Option<Instant> = None;

@@ -11,10 +11,23 @@ use wirespan::{doctor, explain, record, replay, run};
 fn main() -> ExitCode {
     start_log();
     let result = match Cli::parse().command {
-        Command::Run { filters, outputs } => run::run(&filters, &outputs),
+        Command::Run {
+            filters,
+            outputs,
+            stitching,
+            record,
+        } => run::run(&filters, &outputs, &stitching, record.as_deref()),
         Command::Record { file, filters } => record::record(&file, &filters),
-        Command::Replay { file, outputs } => replay::replay(&file, &outputs),
-        Command::Explain { file, id } => explain::explain(&file, &id),
+        Command::Replay {
+            file,
+            outputs,
+            stitching,
+        } => replay::replay(&file, &outputs, &stitching),
+        Command::Explain {
+            file,
+            id,
+            stitching,
+        } => explain::explain(&file, &id, &stitching),
         Command::Doctor => {
             let report = doctor::examine();
             println!("{report}");

@@ -1,7 +1,7 @@
 //! `wirespan record`: writes what the kernel side tells, without stitching it.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -20,29 +20,48 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// Records to `path`, replacing a file that is there.
 pub fn record(path: &Path, wanted: &cli::Filters) -> Result<()> {
-    let filter = filters::resolve(wanted)?;
-    let shown = path.display();
-    let file = File::create(path).with_context(|| format!("cannot create {shown}"))?;
-    let mut recording = Recording {
-        writer: Writer::new(file, header()).with_context(|| format!("cannot write {shown}"))?,
-        unflushed: None,
-    };
-    let capture = live::watch(filter, &mut recording).with_context(|| format!("{shown}"))?;
-    let records = recording.writer.records();
-    recording
-        .writer
-        .finish()
-        .with_context(|| format!("cannot write {shown}"))?;
+    let config = filters::config(wanted)?;
+    let mut recording = Recording::create(path)?;
+    let capture =
+        live::watch(&config, &mut recording).with_context(|| path.display().to_string())?;
+    let records = recording.finish()?;
     let losses = capture.losses();
     let lost = losses.ring_full + losses.map_full + losses.unreadable;
     eprintln!("wirespan: recorded {records} events, lost {lost}");
     Ok(())
 }
 
-struct Recording {
+/// A recording that is being written.
+pub struct Recording {
+    path: PathBuf,
     writer: Writer<File>,
     /// Since when there is something to flush.
     unflushed: Option<Timestamp>,
+}
+
+impl Recording {
+    /// Begins one, replacing a file that is there.
+    pub fn create(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let file = File::create(path).with_context(|| format!("cannot create {shown}"))?;
+        let writer =
+            Writer::new(file, header()).with_context(|| format!("cannot write {shown}"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            unflushed: None,
+        })
+    }
+
+    /// Ends it; says how many events it has.
+    pub fn finish(self) -> Result<u64> {
+        let Self { path, writer, .. } = self;
+        let records = writer.records();
+        writer
+            .finish()
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(records)
+    }
 }
 
 impl Sink for Recording {

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use wirespan_stitch::engine::{self, Engine};
+use wirespan_stitch::engine::Engine;
 use wirespan_stitch::packet::{self, Decoder};
 use wirespan_stitch::span::Span;
 
@@ -17,10 +17,10 @@ use crate::outputs::Outputs;
 use crate::recording::{MAGIC, ReadError, Reader};
 
 /// Stitches the file; ends with the account on standard error.
-pub fn replay(path: &Path, outputs: &cli::Outputs) -> Result<()> {
+pub fn replay(path: &Path, outputs: &cli::Outputs, stitching: &cli::Stitching) -> Result<()> {
     let mut source = Source::open(path)?;
     let outputs = Outputs::start(outputs, false)?;
-    let mut engine = Engine::new(engine::Config::default());
+    let mut engine = Engine::new(stitching.config());
     let result = stitch(&mut source, &mut engine, |spans| outputs.give(spans));
     let account = Account {
         engine: engine.account(),

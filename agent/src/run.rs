@@ -1,7 +1,9 @@
 //! `wirespan run`: traces this host until interrupted.
 
+use std::path::Path;
+
 use anyhow::Result;
-use wirespan_stitch::engine::{self, Engine};
+use wirespan_stitch::engine::Engine;
 use wirespan_stitch::event::Event;
 use wirespan_stitch::time::Timestamp;
 
@@ -9,20 +11,31 @@ use crate::account::Account;
 use crate::live::{self, Sink};
 use crate::outputs::Outputs;
 use crate::probe::Capture;
+use crate::record::Recording;
 use crate::{cli, filters};
 
 /// Traces what was asked for; ends with the account on standard error.
-pub fn run(wanted: &cli::Filters, outputs: &cli::Outputs) -> Result<()> {
-    let filter = filters::resolve(wanted)?;
-    let mut stitching = Stitching {
-        engine: Engine::new(engine::Config::default()),
+pub fn run(
+    wanted: &cli::Filters,
+    outputs: &cli::Outputs,
+    stitching: &cli::Stitching,
+    record: Option<&Path>,
+) -> Result<()> {
+    let config = filters::config(wanted)?;
+    let mut stitcher = Stitcher {
+        engine: Engine::new(stitching.config()),
         outputs: Outputs::start(outputs, true)?,
+        recording: record.map(Recording::create).transpose()?,
     };
-    let capture = live::watch(filter, &mut stitching)?;
-    let Stitching {
+    let capture = live::watch(&config, &mut stitcher)?;
+    let Stitcher {
         mut engine,
         outputs,
-    } = stitching;
+        recording,
+    } = stitcher;
+    if let Some(recording) = recording {
+        recording.finish()?;
+    }
     engine.finish();
     outputs.give(std::iter::from_fn(|| engine.poll_span()));
     let losses = capture.losses();
@@ -30,22 +43,26 @@ pub fn run(wanted: &cli::Filters, outputs: &cli::Outputs) -> Result<()> {
         engine: engine.account(),
         exported: outputs.finish(),
         source: vec![
-            ("lost in the kernel: ring full".to_owned(), losses.ring_full),
-            ("lost in the kernel: map full".to_owned(), losses.map_full),
-            ("unreadable records".to_owned(), losses.unreadable),
+            ("events lost: ring full".to_owned(), losses.ring_full),
+            ("events lost: map full".to_owned(), losses.map_full),
+            ("events lost: unreadable".to_owned(), losses.unreadable),
         ],
     };
     eprint!("{account}");
     Ok(())
 }
 
-struct Stitching {
+struct Stitcher {
     engine: Engine,
     outputs: Outputs,
+    recording: Option<Recording>,
 }
 
-impl Sink for Stitching {
+impl Sink for Stitcher {
     fn take(&mut self, event: Event) -> Result<()> {
+        if let Some(recording) = &mut self.recording {
+            recording.take(event.clone())?;
+        }
         self.engine.handle_event(event);
         Ok(())
     }
@@ -63,6 +80,11 @@ impl Sink for Stitching {
         }
         self.outputs
             .give(std::iter::from_fn(|| self.engine.poll_span()));
-        Ok(self.engine.poll_timeout().map(|(due, _)| due))
+        let recording = match &mut self.recording {
+            Some(recording) => recording.settle(capture, complete)?,
+            None => None,
+        };
+        let engine = self.engine.poll_timeout().map(|(due, _)| due);
+        Ok([engine, recording].into_iter().flatten().min())
     }
 }

@@ -541,7 +541,10 @@ impl Owner {
         if best.is_none() {
             self.drop_call(slot, desk);
         }
-        if odds.first().is_some_and(|best| best.probability >= desk.config.sure) {
+        if odds
+            .first()
+            .is_some_and(|best| best.probability >= desk.config.sure)
+        {
             self.learn_order(slot, desk.config);
         }
         for request in odds.iter().filter_map(|entry| entry.request) {
@@ -589,7 +592,9 @@ impl Owner {
         let pairs = self.solver(config).undecided_by_gaps(call);
         let label = self.scene.calls.get(call).map(|row| row.label);
         for in_order in pairs {
-            label.iter().for_each(|label| self.model.learn_order(*label, in_order));
+            label
+                .iter()
+                .for_each(|label| self.model.learn_order(*label, in_order));
         }
     }
 

@@ -394,10 +394,16 @@ impl Solver<'_> {
     /// order.
     pub(super) fn undecided_by_gaps(&self, call: u32) -> SmallVec<[bool; 2]> {
         let mut pairs = SmallVec::new();
-        let Some(one) = self.scene.calls.get(call) else { return pairs };
-        let Some(kin) = self.scene.kin.get(&one.label) else { return pairs };
+        let Some(one) = self.scene.calls.get(call) else {
+            return pairs;
+        };
+        let Some(kin) = self.scene.kin.get(&one.label) else {
+            return pairs;
+        };
         for near in kin.near(one.rank, 1) {
-            let Some(other) = self.scene.calls.get(near) else { continue };
+            let Some(other) = self.scene.calls.get(near) else {
+                continue;
+            };
             let times = (one.started.time, other.started.time);
             let order = in_order((one.parent, one.ready), (other.parent, other.ready), times);
             if order == 0 {
@@ -422,8 +428,14 @@ impl Solver<'_> {
     /// Where the cause of `call` stood when it made it.
     fn before(&self, call: u32) -> Option<Position> {
         let started = self.scene.calls.get(call)?.started.time;
-        let request = self.scene.requests.get(self.scene.calls.get(call)?.parent?)?;
-        let rows = request.calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
+        let request = self
+            .scene
+            .requests
+            .get(self.scene.calls.get(call)?.parent?)?;
+        let rows = request
+            .calls
+            .iter()
+            .filter_map(|slot| self.scene.calls.get(*slot));
         let steps: SmallVec<[Step; 8]> = rows.map(super::call::Call::step).collect();
         let mut found = None;
         walk(request.frame(), &steps, |step| {
