@@ -19,8 +19,8 @@ const CALM: u32 = 200;
 fn what_is_lost_is_counted_and_nothing_is_invented() -> Result<()> {
     let nginx = Nginx::start(1, &Task::Answer(100))?;
     let port = nginx.port().to_string();
-    // Four pages: some tens of events.
-    let agent = Agent::run(&["--port", &port, "--ring-bytes", "16384"])?;
+    // Sixteen pages: some hundreds of events.
+    let agent = Agent::run(&["--port", &port, "--ring-bytes", "65536"])?;
     let load = Load {
         port: nginx.port(),
         ..Load::default()
