@@ -378,13 +378,14 @@ impl Http1 {
         };
         context.counters.requests += 1;
         self.end_doubtful_response(context);
-        let complete = self.missed.is_none();
+        let complete = self.missed.is_none() && head.whole;
         if self.queue.before_request(complete, context.counters) {
             self.target = Some(Target::Front);
         }
         if let Some(at_least) = self.missed.take() {
             self.queue.push_missed(at_least, context.counters);
             self.handle_early(context);
+            while self.read_backlog(self.responses(), context) {}
         }
         let mut anomalies = Anomalies::default();
         let noted = Noted::of(&head.fields);
@@ -418,6 +419,9 @@ impl Http1 {
             .push(pending, context.limits.pending, context.counters);
         if framing == Framing::Unknown {
             self.miss_requests(0);
+        }
+        if !head.whole && self.queue.is_loose() {
+            self.queue.give_up(Outcome::Gap, context.counters);
         }
         if self.way_mut(direction).reader.expect_body(framing) {
             self.end_request(context);
@@ -747,7 +751,8 @@ impl Http1 {
 
     fn end_by_close(&mut self, end: End, context: &mut Context<'_>) {
         self.end_open_bodies(end, context);
-        let complete = self.missed.is_none() && end != End::EndOfInput;
+        let known = end != End::EndOfInput || !self.queue.is_unconfirmed();
+        let complete = known && self.missed.is_none();
         self.queue.settle_at_end(complete, context.counters);
         let responses_lost = self
             .requests

@@ -338,6 +338,12 @@ impl Queue {
         let Some(loose) = &mut self.loose else {
             return false;
         };
+        if loose.answers.len() >= open && !loose.missed_requests {
+            loose.missed_requests = true;
+            self.give_up(Outcome::Gap, counters);
+            counters.responses_unmatched += 1;
+            return false;
+        }
         if loose.answers.len() >= open {
             loose.answers.remove(0);
             counters.responses_unmatched += 1;
@@ -368,7 +374,10 @@ impl Queue {
             Some(Slot::Request(pending)) if !pending.taken => {
                 self.hand_out(pending, Outcome::Gap, counters);
             }
-            Some(Slot::Missed { .. }) => return self.loosen_by(0, counters),
+            Some(Slot::Missed { .. }) => {
+                self.loosen_by(0, counters);
+                return self.loosen(loss.events, counters);
+            }
             Some(other) => self.slots.push_front(other),
             None => return self.begin_loose(),
         }
@@ -461,14 +470,21 @@ impl Queue {
     /// All has been silent for long: unless the client pipelines, whatever was
     /// to be answered has been, and in any case that is over.
     pub fn settle_in_silence(&mut self, counters: &mut Counters) {
-        self.settle(self.counts() || self.patience >= 0, counters);
+        if !self.is_unconfirmed() {
+            self.settle(self.counts() || self.patience >= 0, counters);
+        }
         self.patience = self.patience.max(0);
     }
 
     /// Nothing more comes; `complete` says that no request was missed.
     pub fn settle_at_end(&mut self, complete: bool, counters: &mut Counters) {
-        let counted = complete && self.counts();
-        self.settle(counted || self.patience >= PATIENT, counters);
+        let all_answered = self.counts() || self.patience >= PATIENT;
+        self.settle(complete && all_answered, counters);
+    }
+
+    /// Whether only the next request can tell if requests were missed.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.loose.as_ref().is_some_and(|loose| loose.unconfirmed)
     }
 
     /// Hands out every request that waits.

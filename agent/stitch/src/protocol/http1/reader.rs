@@ -471,7 +471,7 @@ impl Reader {
     ) -> Option<Signal> {
         let loss = Loss {
             bytes: *length,
-            events: cause == Cause::Lost,
+            events: matches!(cause, Cause::Lost | Cause::Before),
         };
         match &mut self.state {
             State::Beginning | State::Between => self.break_head(length, loss, counters),
