@@ -3,23 +3,23 @@
 use crate::http_wire::{Ending, Wire};
 
 /// One conversation, and the lines that must be seen of it.
-pub struct Case {
+pub(crate) struct Case {
     /// What it is about.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The conversation.
-    pub wire: Wire,
+    pub(crate) wire: Wire,
     /// One line for each exchange; see `http_wire::line`.
-    pub seen: Vec<&'static str>,
+    pub(crate) seen: Vec<&'static str>,
     /// HTTP/1.x is carried inside something else: whoever misses how that began
     /// cannot know.
-    pub nested: bool,
+    pub(crate) nested: bool,
 }
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// Every conversation of the table.
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let mut cases = messages();
     cases.extend(framing());
     cases.extend(tolerance());

@@ -16,16 +16,16 @@ use wirespan_stitch::verdict::Verdict;
 /// What the two ends of a connection say, in an order that really happened.
 /// Seen at the server: requests are received, responses are sent.
 #[derive(Clone, Debug, Default)]
-pub struct Wire {
+pub(crate) struct Wire {
     /// What is said, and by whom, in this order.
-    pub said: Vec<(Direction, Vec<u8>)>,
+    pub(crate) said: Vec<(Direction, Vec<u8>)>,
     /// How it ends.
-    pub end: Ending,
+    pub(crate) end: Ending,
 }
 
 /// How a conversation ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// With FIN.
     #[default]
     Closed,
@@ -37,48 +37,48 @@ pub enum Ending {
 
 /// What a connection told, and what it counted.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The exchanges, in the order of their ends, with their ordinals.
-    pub exchanges: Vec<(u64, Exchange)>,
+    pub(crate) exchanges: Vec<(u64, Exchange)>,
     /// Verdicts, in order.
-    pub verdicts: Vec<Verdict>,
+    pub(crate) verdicts: Vec<Verdict>,
     /// Counters.
-    pub counters: Counters,
+    pub(crate) counters: Counters,
 }
 
 impl Wire {
     /// A conversation in which nothing is said yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// The client says.
-    pub fn request(mut self, bytes: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn request(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.said
             .push((Direction::Receive, bytes.as_ref().to_vec()));
         self
     }
 
     /// The server says.
-    pub fn response(mut self, bytes: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn response(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.said.push((Direction::Send, bytes.as_ref().to_vec()));
         self
     }
 
     /// How it ends.
-    pub fn ends(mut self, end: Ending) -> Self {
+    pub(crate) fn ends(mut self, end: Ending) -> Self {
         self.end = end;
         self
     }
 
     /// One event for each thing that is said.
-    pub fn whole(&self) -> Vec<Data> {
+    pub(crate) fn whole(&self) -> Vec<Data> {
         self.pieces(|_| Vec::new())
     }
 
     /// One event for each piece; `cuts` gives, for the length of what is said,
     /// where it is cut.
-    pub fn pieces(&self, mut cuts: impl FnMut(usize) -> Vec<usize>) -> Vec<Data> {
+    pub(crate) fn pieces(&self, mut cuts: impl FnMut(usize) -> Vec<usize>) -> Vec<Data> {
         let mut offsets = [0_u64; 2];
         let mut events = Vec::new();
         for (direction, bytes) in &self.said {
@@ -99,12 +99,12 @@ impl Wire {
     }
 
     /// What is seen of these events and the end.
-    pub fn run(&self, events: &[Data]) -> Outcome {
+    pub(crate) fn run(&self, events: &[Data]) -> Outcome {
         self.run_with(events, &Limits::default())
     }
 
     /// The same, with other limits.
-    pub fn run_with(&self, events: &[Data], limits: &Limits) -> Outcome {
+    pub(crate) fn run_with(&self, events: &[Data], limits: &Limits) -> Outcome {
         let mut outcome = Outcome::default();
         let limits = Arc::new(*limits);
         let mut connection = Connection::new(SocketId(1), Source::Socket, limits);
@@ -136,7 +136,7 @@ impl Wire {
     }
 
     /// Bytes that each direction carries.
-    pub fn lengths(&self) -> [u64; 2] {
+    pub(crate) fn lengths(&self) -> [u64; 2] {
         let mut lengths = [0; 2];
         for (direction, bytes) in &self.said {
             lengths[*direction as usize] += bytes.len() as u64;
@@ -146,7 +146,7 @@ impl Wire {
 }
 
 /// One call.
-pub fn data(time: u64, direction: Direction, offset: u64, bytes: &[u8]) -> Data {
+pub(crate) fn data(time: u64, direction: Direction, offset: u64, bytes: &[u8]) -> Data {
     Data {
         time: Timestamp(time),
         socket: SocketId(1),
@@ -169,7 +169,7 @@ pub fn data(time: u64, direction: Direction, offset: u64, bytes: &[u8]) -> Data 
 
 /// The events without the bytes `from..to` of one direction; what is left of a
 /// call after them is a call of its own.
-pub fn without(events: &[Data], direction: Direction, from: u64, to: u64) -> Vec<Data> {
+pub(crate) fn without(events: &[Data], direction: Direction, from: u64, to: u64) -> Vec<Data> {
     let mut left = Vec::new();
     for event in events {
         let end = event.offset + event.length;
@@ -188,7 +188,7 @@ pub fn without(events: &[Data], direction: Direction, from: u64, to: u64) -> Vec
 }
 
 /// What is seen of an exchange, in one line.
-pub fn line(exchange: &Exchange) -> String {
+pub(crate) fn line(exchange: &Exchange) -> String {
     let request = &exchange.request;
     let mut line = format!(
         "{} {}",
@@ -240,7 +240,7 @@ pub fn line(exchange: &Exchange) -> String {
 
 impl Outcome {
     /// One line for each exchange, in the order of their requests.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut exchanges: Vec<_> = self.exchanges.iter().collect();
         exchanges.sort_by_key(|(ordinal, _)| *ordinal);
         exchanges

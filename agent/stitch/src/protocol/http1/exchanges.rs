@@ -207,7 +207,7 @@ impl Http1 {
             }
         );
         let other = self.way(opposite(direction));
-        let other_from_start = other.begun && !other.reader.is_lost();
+        let other_from_start = other.begun && !other.in_the_middle;
         if in_the_middle && !other_from_start {
             let way = self.way_mut(direction);
             way.reader.begin_lost();
@@ -247,7 +247,7 @@ impl Http1 {
             let reader = &mut self.way_mut(direction).reader;
             match reader.read(&mut piece, may_begin, context.limits, context.counters) {
                 Some(signal) => {
-                    self.handle_signal(direction, signal, lost(&piece), context);
+                    self.handle_signal(direction, signal, context);
                     self.check_switch(context);
                 }
                 None => return self.note_headless(direction, context),
@@ -324,13 +324,7 @@ impl Http1 {
         exchange.interim == 0 && Noted::of(&exchange.request.fields).expects
     }
 
-    fn handle_signal(
-        &mut self,
-        direction: Direction,
-        signal: Signal,
-        lost: u64,
-        context: &mut Context<'_>,
-    ) {
+    fn handle_signal(&mut self, direction: Direction, signal: Signal, context: &mut Context<'_>) {
         match signal {
             Signal::Head(head) => {
                 self.way_mut(direction).headless = 0;
@@ -343,11 +337,11 @@ impl Http1 {
             Signal::Ended if self.requests == Some(direction) => self.end_request(context),
             Signal::Ended => self.end_response(context),
             Signal::Foreign(first) => self.handle_foreign(direction, &first, context),
-            Signal::LostInside if self.requests == Some(direction) => self.miss_requests(0),
-            Signal::LostInside => self.queue.loosen(context.counters),
-            Signal::LostBetween => match self.requests {
+            Signal::LostInside(_) if self.requests == Some(direction) => self.miss_requests(0),
+            Signal::LostInside(loss) => self.queue.loosen(loss.events, context.counters),
+            Signal::LostBetween(loss) => match self.requests {
                 Some(requests) if requests != direction => {
-                    self.queue.miss_response(lost, context.counters);
+                    self.queue.miss_response(loss, context.counters);
                 }
                 Some(_) => self.miss_requests(1),
                 None => self.queue.begin_loose(),
@@ -384,9 +378,14 @@ impl Http1 {
         };
         context.counters.requests += 1;
         self.end_doubtful_response(context);
-        self.queue.before_request(context.counters);
+        let complete = self.missed.is_none() && head.whole;
+        if self.queue.before_request(complete, context.counters) {
+            self.target = Some(Target::Front);
+        }
         if let Some(at_least) = self.missed.take() {
             self.queue.push_missed(at_least, context.counters);
+            self.handle_early(context);
+            while self.read_backlog(self.responses(), context) {}
         }
         let mut anomalies = Anomalies::default();
         let noted = Noted::of(&head.fields);
@@ -421,9 +420,17 @@ impl Http1 {
         if framing == Framing::Unknown {
             self.miss_requests(0);
         }
+        if !head.whole && self.queue.is_loose() {
+            self.queue.give_up(Outcome::Gap, context.counters);
+        }
         if self.way_mut(direction).reader.expect_body(framing) {
             self.end_request(context);
         }
+        self.handle_early(context);
+    }
+
+    /// The request has come that an early response waited for.
+    fn handle_early(&mut self, context: &mut Context<'_>) {
         if let Some(head) = self.early.take() {
             self.handle_response(head, context);
         }
@@ -511,7 +518,7 @@ impl Http1 {
             None => self.switch(status, upgrade, context),
             Some(framing) => {
                 if framing == Framing::Unknown {
-                    self.queue.loosen(context.counters);
+                    self.queue.loosen(false, context.counters);
                 }
                 let responses = self.responses();
                 if self.way_mut(responses).reader.expect_body(framing) {
@@ -653,7 +660,7 @@ impl Http1 {
 
     /// The connection now carries something else.
     fn switch(&mut self, status: u16, upgrade: Option<Bytes>, context: &mut Context<'_>) {
-        self.queue.settle_at_end(context.counters);
+        self.queue.settle_at_end(false, context.counters);
         if let Some(front) = self.queue.front_mut().filter(|front| front.taken) {
             let exchange = &mut front.exchange;
             if status == 101 {
@@ -697,7 +704,7 @@ impl Http1 {
         if !self.answered && !self.queue.is_loose() && self.queue.front().is_some() {
             return self.handle_headless(context);
         }
-        self.queue.loosen(context.counters);
+        self.queue.loosen(false, context.counters);
     }
 
     /// The first answer on the connection is no HTTP/1.x message, but what an
@@ -744,7 +751,9 @@ impl Http1 {
 
     fn end_by_close(&mut self, end: End, context: &mut Context<'_>) {
         self.end_open_bodies(end, context);
-        self.queue.settle_at_end(context.counters);
+        let known = end != End::EndOfInput || !self.queue.is_unconfirmed();
+        let complete = known && self.missed.is_none();
+        self.queue.settle_at_end(complete, context.counters);
         let responses_lost = self
             .requests
             .is_some_and(|requests| self.way(opposite(requests)).reader.is_lost());

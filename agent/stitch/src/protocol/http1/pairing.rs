@@ -23,6 +23,7 @@ use crate::exchange::{
 use crate::protocol::Counters;
 
 use super::exchanges::End;
+use super::reader::Loss;
 
 /// The requests of a connection that wait for their responses.
 #[derive(Debug, Default)]
@@ -95,8 +96,13 @@ enum Slot {
 
 #[derive(Debug, Default)]
 struct Loose {
-    /// Requests may have gone by unseen, not only responses.
+    /// Requests may have gone by unseen.
     missed_requests: bool,
+    /// Responses may have gone by unseen.
+    missed_responses: bool,
+    /// Events were lost, and perhaps those of requests among them: the next
+    /// request will tell.
+    unconfirmed: bool,
     /// The next so many responses belong to missed requests.
     owed: u32,
     /// Responses to missed requests that came before it was known of them.
@@ -115,7 +121,7 @@ const LEAST_PATIENT: i8 = -12;
 /// More open requests than this are given up while the queue is loose.
 const MAX_LOOSE: usize = 64;
 /// A response is hardly smaller than this.
-const SMALL_RESPONSE: u64 = 64;
+const SMALL_RESPONSE: u64 = 32;
 
 impl Queue {
     /// The next thing to tell.
@@ -229,21 +235,26 @@ impl Queue {
         }
     }
 
-    /// A request begins: what came before is settled if it can be.
-    pub fn before_request(&mut self, counters: &mut Counters) {
+    /// A request begins: what came before is settled if it can be. `complete`
+    /// says that no request was missed since the last one. Returns whether the
+    /// response that is being read has found its request, which is in front.
+    pub fn before_request(&mut self, complete: bool, counters: &mut Counters) -> bool {
         let Some(loose) = &self.loose else {
             if self.open() == 0 {
                 self.note_patience();
             }
-            return;
+            return false;
         };
-        let ended = !loose.answers.is_empty() && loose.answers.iter().all(|answer| answer.ended);
-        if ended && self.patience >= 0 {
-            self.settle(self.patience >= PATIENT, counters);
+        if complete && loose.counts(self.open()) {
+            return self.align(counters);
+        }
+        if loose.ended() && self.patience >= 0 {
+            self.settle(complete && self.patience >= PATIENT, counters);
             self.note_patience();
         } else if self.slots.len() >= MAX_LOOSE {
             self.give_up(Outcome::Gap, counters);
         }
+        false
     }
 
     /// Adds a request; `limit` is the number that may wait.
@@ -275,14 +286,15 @@ impl Queue {
         if self.loose.is_none() {
             return self.slots.push_back(Slot::Missed { at_least });
         }
-        let open = self.slots.len();
+        let open = self.slots.len() as u32;
         self.give_up(Outcome::Gap, counters);
         if let Some(loose) = &mut self.loose {
-            let unanswered = open.saturating_sub(loose.answers.len()) as u32;
             let paid = std::mem::take(&mut loose.paid);
-            loose.owed = (loose.owed + unanswered + at_least).saturating_sub(paid);
+            loose.owed = match loose.missed_responses {
+                true => 0,
+                false => (loose.owed + open + at_least).saturating_sub(paid),
+            };
             loose.missed_requests = true;
-            loose.answers.clear();
         }
     }
 
@@ -326,17 +338,19 @@ impl Queue {
         let Some(loose) = &mut self.loose else {
             return false;
         };
+        if loose.answers.len() >= open && !loose.missed_requests {
+            loose.missed_requests = true;
+            self.give_up(Outcome::Gap, counters);
+            counters.responses_unmatched += 1;
+            return false;
+        }
         if loose.answers.len() >= open {
             loose.answers.remove(0);
             counters.responses_unmatched += 1;
             self.patience = LEAST_PATIENT;
         }
         loose.answers.push(answer);
-        let proven = !loose.missed_requests && loose.answers.len() == open;
-        if proven {
-            self.align(counters);
-        }
-        proven
+        loose.counts(open) && !loose.unconfirmed && self.align(counters)
     }
 
     /// The floating response that came last.
@@ -345,13 +359,13 @@ impl Queue {
     }
 
     /// The response that should begin now was not seen to: the request in front
-    /// will not get it. `lost` bytes hide it.
-    pub fn miss_response(&mut self, lost: u64, counters: &mut Counters) {
+    /// will not get it.
+    pub fn miss_response(&mut self, loss: Loss, counters: &mut Counters) {
         if let Some(loose) = &mut self.loose {
-            if loose.owed > 0 {
-                loose.owed -= 1;
-            } else {
-                self.give_up(Outcome::Gap, counters);
+            loose.missed_responses = true;
+            match loose.owed {
+                0 => self.give_up(Outcome::Gap, counters),
+                _ => loose.owed = 0,
             }
             return;
         }
@@ -360,24 +374,33 @@ impl Queue {
             Some(Slot::Request(pending)) if !pending.taken => {
                 self.hand_out(pending, Outcome::Gap, counters);
             }
-            Some(Slot::Missed { at_least }) => {
-                return self.loosen_by(at_least.saturating_sub(1), counters);
+            Some(Slot::Missed { .. }) => {
+                self.loosen_by(0, counters);
+                return self.loosen(loss.events, counters);
             }
             Some(other) => self.slots.push_front(other),
             None => return self.begin_loose(),
         }
-        if waited > 1 && lost < (waited - 1) * SMALL_RESPONSE {
-            self.note_impatience();
+        if waited > 1 && loss.bytes < (waited - 1) * SMALL_RESPONSE {
+            self.patience = self.patience.min(0);
         }
-        self.loosen(counters);
+        self.loosen(loss.events, counters);
     }
 
-    /// Responses may go by unseen from here on, requests not.
-    pub fn loosen(&mut self, counters: &mut Counters) {
-        if self.loose.is_some() {
+    /// Responses may go by unseen from here on.
+    /// `unconfirmed`: events were lost, perhaps those of requests, too.
+    pub fn loosen(&mut self, unconfirmed: bool, counters: &mut Counters) {
+        if let Some(loose) = &mut self.loose {
+            loose.unconfirmed |= unconfirmed;
+            loose.missed_responses = true;
+            loose.owed = 0;
             return;
         }
-        self.loose = Some(Box::default());
+        self.loose = Some(Box::new(Loose {
+            unconfirmed,
+            missed_responses: true,
+            ..Loose::default()
+        }));
         if !self
             .slots
             .iter()
@@ -408,14 +431,13 @@ impl Queue {
     /// Nothing more is expected from what came before: pairs what can be paired
     /// if `all_answered` is beyond doubt, gives up what had responses but
     /// cannot. Requests without any wait on.
-    pub fn settle(&mut self, all_answered: bool, counters: &mut Counters) {
+    fn settle(&mut self, all_answered: bool, counters: &mut Counters) {
         let open = self.open();
         let Some(loose) = &self.loose else { return };
         if loose.answers.is_empty() {
             return;
         }
-        let all = loose.answers.iter().all(|answer| answer.ended) && loose.answers.len() == open;
-        if all && all_answered {
+        if loose.ended() && loose.answers.len() == open && all_answered {
             self.align(counters);
         } else {
             self.give_up(Outcome::Gap, counters);
@@ -448,13 +470,21 @@ impl Queue {
     /// All has been silent for long: unless the client pipelines, whatever was
     /// to be answered has been, and in any case that is over.
     pub fn settle_in_silence(&mut self, counters: &mut Counters) {
-        self.settle(self.patience >= 0, counters);
+        if !self.is_unconfirmed() {
+            self.settle(self.counts() || self.patience >= 0, counters);
+        }
         self.patience = self.patience.max(0);
     }
 
-    /// Nothing more comes.
-    pub fn settle_at_end(&mut self, counters: &mut Counters) {
-        self.settle(self.patience >= PATIENT, counters);
+    /// Nothing more comes; `complete` says that no request was missed.
+    pub fn settle_at_end(&mut self, complete: bool, counters: &mut Counters) {
+        let all_answered = self.counts() || self.patience >= PATIENT;
+        self.settle(complete && all_answered, counters);
+    }
+
+    /// Whether only the next request can tell if requests were missed.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.loose.as_ref().is_some_and(|loose| loose.unconfirmed)
     }
 
     /// Hands out every request that waits.
@@ -470,8 +500,14 @@ impl Queue {
         }
         if let Some(loose) = &mut self.loose {
             counters.responses_unmatched += loose.answers.len() as u64;
+            loose.paid += loose.answers.len() as u32;
             loose.answers.clear();
         }
+    }
+
+    fn counts(&self) -> bool {
+        let open = self.open();
+        self.loose.as_ref().is_some_and(|loose| loose.counts(open))
     }
 
     fn note_patience(&mut self) {
@@ -501,15 +537,17 @@ impl Queue {
         }
     }
 
-    /// Pairs the floating responses with as many open requests.
-    fn align(&mut self, counters: &mut Counters) {
+    /// Pairs the floating responses with as many open requests. Returns whether
+    /// the last one has not ended yet.
+    fn align(&mut self, counters: &mut Counters) -> bool {
         let Some(loose) = self.loose.take() else {
-            return;
+            return false;
         };
+        let ended = loose.ended();
         for answer in loose.answers {
             self.finish_front(counters);
             let Some(pending) = self.front_mut() else {
-                return;
+                return false;
             };
             pending.taken = true;
             pending.answered = answer.ended;
@@ -523,6 +561,7 @@ impl Queue {
             self.tell(ordinal, Step::Answering(first));
         }
         self.finish_front(counters);
+        !ended
     }
 
     /// Requests were missed in front of the open ones.
@@ -557,6 +596,18 @@ impl Queue {
         }
         counters.exchange(&exchange);
         self.tell(ordinal, Step::Finished(exchange));
+    }
+}
+
+impl Loose {
+    /// Whether there are responses, and all have ended.
+    fn ended(&self) -> bool {
+        !self.answers.is_empty() && self.answers.iter().all(|answer| answer.ended)
+    }
+
+    /// Whether the responses must be those to the `open` requests.
+    fn counts(&self, open: usize) -> bool {
+        !self.missed_requests && open > 0 && self.answers.len() == open
     }
 }
 

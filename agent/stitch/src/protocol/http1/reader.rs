@@ -45,11 +45,21 @@ pub enum Signal {
     /// What began where a message should begin is none. The bytes are the
     /// first of it. The reader has lost its place.
     Foreign(Bytes),
-    /// The place is lost inside a message, which goes on.
-    LostInside,
+    /// The place is lost inside a message, which goes on; or bytes were lost
+    /// while it was.
+    LostInside(Loss),
     /// The place is lost at the beginning of a message, or in its head before
     /// the start line was whole.
-    LostBetween,
+    LostBetween(Loss),
+}
+
+/// What made a reader lose its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Bytes that were not seen; 0 if they were, but made no sense.
+    pub bytes: u64,
+    /// Events were lost: perhaps of the other direction, too.
+    pub events: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -363,7 +373,7 @@ impl Reader {
             Passed::Ended => Some(self.end_before_next()),
             Passed::Broken => {
                 self.anomalies.insert(Anomaly::InvalidChunk);
-                Some(self.lose_inside())
+                Some(self.lose_inside(Loss::default()))
             }
         }
     }
@@ -459,8 +469,12 @@ impl Reader {
         at: Moment,
         counters: &mut Counters,
     ) -> Option<Signal> {
+        let loss = Loss {
+            bytes: *length,
+            events: matches!(cause, Cause::Lost | Cause::Before),
+        };
         match &mut self.state {
-            State::Beginning | State::Between => self.break_head(length, counters),
+            State::Beginning | State::Between => self.break_head(length, loss, counters),
             State::Body(body) => {
                 let passed = body.pass(length, &mut self.message);
                 self.mark(cause, at);
@@ -469,7 +483,7 @@ impl Reader {
                     Passed::Ended => Some(self.end_before_next()),
                     Passed::Broken => {
                         counters.places_lost += 1;
-                        Some(self.lose_inside())
+                        Some(self.lose_inside(loss))
                     }
                 }
             }
@@ -481,7 +495,7 @@ impl Reader {
                     self.mark(cause, at);
                 }
                 *length = 0;
-                None
+                (cause != Cause::Before).then_some(Signal::LostInside(loss))
             }
             State::Off => {
                 *length = 0;
@@ -492,7 +506,12 @@ impl Reader {
     }
 
     /// A hole where a head should be, or go on.
-    fn break_head(&mut self, length: &mut u64, counters: &mut Counters) -> Option<Signal> {
+    fn break_head(
+        &mut self,
+        length: &mut u64,
+        loss: Loss,
+        counters: &mut Counters,
+    ) -> Option<Signal> {
         counters.places_lost += 1;
         if self.partial.started
             && let Some(head) = head::parse_tolerantly(&self.partial.bytes, false)
@@ -505,7 +524,7 @@ impl Reader {
         self.partial = PartialHead::default();
         self.state = State::Lost { inside: false };
         *length = 0;
-        Some(Signal::LostBetween)
+        Some(Signal::LostBetween(loss))
     }
 
     fn begin(&mut self, head: Head) -> Signal {
@@ -549,10 +568,10 @@ impl Reader {
         Signal::Ended
     }
 
-    fn lose_inside(&mut self) -> Signal {
+    fn lose_inside(&mut self, loss: Loss) -> Signal {
         self.state = State::Lost { inside: true };
         self.lose_end();
-        Signal::LostInside
+        Signal::LostInside(loss)
     }
 
     fn lose_end(&mut self) {
