@@ -41,7 +41,7 @@ impl Default for Config {
             max_pending: 16_384,
             max_weighed: 128,
             max_candidates: 128,
-            max_component: 400,
+            max_component: 256,
             without: Vec::new(),
         }
     }

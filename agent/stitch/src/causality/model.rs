@@ -99,6 +99,10 @@ struct Background {
     /// pairs of which one overtook the other.
     in_order: f32,
     overtaken: f32,
+    /// Calls made while all earlier ones of their request were answered, and
+    /// others.
+    in_sequence: f32,
+    in_parallel: f32,
     /// Calls that were the first of their kind in their request, and others.
     single: f32,
     repeated: f32,
@@ -130,13 +134,7 @@ impl Model {
     pub(super) fn learn(&mut self, step: &Move, weight: f32) {
         self.uses += 1;
         if let Next::Start(label) = step.next {
-            if let Some(seen) = self.label(label) {
-                *(if step.repeats {
-                    &mut seen.repeated
-                } else {
-                    &mut seen.single
-                }) += weight;
-            }
+            self.learn_call(label, step, weight);
         }
         for key in [step.from.state, step.from.coarse] {
             if !self.states.contains_key(&key) {
@@ -172,6 +170,30 @@ impl Model {
             return None;
         }
         Some(self.background.entry(label).or_default())
+    }
+
+    fn learn_call(&mut self, label: u64, step: &Move, weight: f32) {
+        let Some(seen) = self.label(label) else {
+            return;
+        };
+        let repeats = if step.repeats {
+            &mut seen.repeated
+        } else {
+            &mut seen.single
+        };
+        *repeats += weight;
+        let sequence = if step.from.waiting {
+            &mut seen.in_parallel
+        } else {
+            &mut seen.in_sequence
+        };
+        *sequence += weight;
+    }
+
+    /// Whether calls of this kind wait for the answers to the ones before.
+    pub(super) fn in_sequence(&self, label: u64) -> bool {
+        let seen = self.background.get(&label).copied().unwrap_or_default();
+        seen.in_sequence >= FEW && seen.in_parallel <= 0.05 * seen.in_sequence
     }
 
     /// Whether one request may make several calls of this kind.
@@ -368,10 +390,17 @@ impl Model {
                 busy,
                 in_order,
                 overtaken,
+                in_sequence,
+                in_parallel,
                 single,
                 repeated,
             } = *seen;
-            for weight in [idle, busy, in_order, overtaken, single, repeated] {
+            let order = [in_order, overtaken, in_sequence, in_parallel];
+            for weight in [idle, busy]
+                .into_iter()
+                .chain(order)
+                .chain([single, repeated])
+            {
                 out.extend(weight.to_le_bytes());
             }
         }
@@ -406,6 +435,8 @@ impl Model {
                 busy: input.weight()?,
                 in_order: input.weight()?,
                 overtaken: input.weight()?,
+                in_sequence: input.weight()?,
+                in_parallel: input.weight()?,
                 single: input.weight()?,
                 repeated: input.weight()?,
             };

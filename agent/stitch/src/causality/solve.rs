@@ -281,7 +281,8 @@ impl Solver<'_> {
     fn may_swap(&self, one: u32, other: u32) -> bool {
         let rows = (self.scene.calls.get(one), self.scene.calls.get(other));
         matches!(rows, (Some(one), Some(other))
-            if one.started.time >= other.ready && other.started.time >= one.ready)
+            if one.started.time >= other.ready && other.started.time >= one.ready
+                || !self.model.in_sequence(one.label))
     }
 
     /// `target` takes the orphan `call`, and gives the like that it has to
