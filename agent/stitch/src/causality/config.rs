@@ -39,9 +39,9 @@ impl Default for Config {
             max_owners: 4096,
             max_requests: 16_384,
             max_pending: 16_384,
-            max_weighed: 64,
-            max_candidates: 64,
-            max_component: 64,
+            max_weighed: 128,
+            max_candidates: 128,
+            max_component: 256,
             without: Vec::new(),
         }
     }

@@ -34,6 +34,10 @@ const LATE: f32 = 0.01;
 const BACKGROUND_PRIOR: (f64, f64) = (0.02, 10e9);
 /// Pairs of calls in order, and overtaken ones, assumed before any was seen.
 const ORDER_PRIOR: (f32, f32) = (6.0, 3.3);
+/// Share of calls that are not the first of their kind in their request from
+/// which repetition is reckoned with, and first ones below which it always is.
+const REPEATS: f32 = 0.002;
+const FEW: f32 = 30.0;
 /// First bytes of a saved model: name and version of the format.
 const MAGIC: &[u8; 8] = b"wscaus\x00\x01";
 
@@ -95,6 +99,13 @@ struct Background {
     /// pairs of which one overtook the other.
     in_order: f32,
     overtaken: f32,
+    /// Calls made while all earlier ones of their request were answered, and
+    /// others.
+    in_sequence: f32,
+    in_parallel: f32,
+    /// Calls that were the first of their kind in their request, and others.
+    single: f32,
+    repeated: f32,
 }
 
 impl Model {
@@ -122,6 +133,9 @@ impl Model {
     /// Learns a move with a weight of 0 to 1.
     pub(super) fn learn(&mut self, step: &Move, weight: f32) {
         self.uses += 1;
+        if let Next::Start(label) = step.next {
+            self.learn_call(label, step, weight);
+        }
         for key in [step.from.state, step.from.coarse] {
             if !self.states.contains_key(&key) {
                 self.make_room();
@@ -156,6 +170,36 @@ impl Model {
             return None;
         }
         Some(self.background.entry(label).or_default())
+    }
+
+    fn learn_call(&mut self, label: u64, step: &Move, weight: f32) {
+        let Some(seen) = self.label(label) else {
+            return;
+        };
+        let repeats = if step.repeats {
+            &mut seen.repeated
+        } else {
+            &mut seen.single
+        };
+        *repeats += weight;
+        let sequence = if step.from.waiting {
+            &mut seen.in_parallel
+        } else {
+            &mut seen.in_sequence
+        };
+        *sequence += weight;
+    }
+
+    /// Whether calls of this kind wait for the answers to the ones before.
+    pub(super) fn in_sequence(&self, label: u64) -> bool {
+        let seen = self.background.get(&label).copied().unwrap_or_default();
+        seen.in_sequence >= FEW && seen.in_parallel <= 0.05 * seen.in_sequence
+    }
+
+    /// Whether one request may make several calls of this kind.
+    pub(super) fn may_repeat(&self, label: u64) -> bool {
+        let seen = self.background.get(&label).copied().unwrap_or_default();
+        seen.repeated >= REPEATS * (seen.repeated + seen.single) || seen.single < FEW
     }
 
     /// Log-odds of a pair of calls of this kind being made in the order in which
@@ -346,8 +390,17 @@ impl Model {
                 busy,
                 in_order,
                 overtaken,
+                in_sequence,
+                in_parallel,
+                single,
+                repeated,
             } = *seen;
-            for weight in [idle, busy, in_order, overtaken] {
+            let order = [in_order, overtaken, in_sequence, in_parallel];
+            for weight in [idle, busy]
+                .into_iter()
+                .chain(order)
+                .chain([single, repeated])
+            {
                 out.extend(weight.to_le_bytes());
             }
         }
@@ -382,6 +435,10 @@ impl Model {
                 busy: input.weight()?,
                 in_order: input.weight()?,
                 overtaken: input.weight()?,
+                in_sequence: input.weight()?,
+                in_parallel: input.weight()?,
+                single: input.weight()?,
+                repeated: input.weight()?,
             };
             model.background.insert(label, seen);
         }

@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 /// Answered requests that are weighed for a call after the response.
 const MAX_LATE: usize = 8;
 /// Undecided calls that one request may be a candidate for.
-const MAX_SUITORS: usize = 128;
+const MAX_SUITORS: usize = 512;
 /// A candidate that is less likely than the best by so much (in nats) is none.
 const HOPELESS: f32 = 60.0;
 /// Calls kept with one request; the path looks at fewer.
@@ -354,6 +354,7 @@ impl Owner {
             from,
             next: Next::Start(label),
             time: now,
+            repeats: false,
         })
     }
 
@@ -453,7 +454,8 @@ impl Owner {
             .enumerate()
             .filter(|(index, slot)| **slot == call || *index < near && self.is_settled(**slot));
         let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
-        let solver = self.solver(desk.config);
+        let mut solver = self.solver(desk.config);
+        solver.thorough = true;
         let odds: Vec<_> = ripe
             .iter()
             .map(|slot| confidence::odds(&solver, *slot))
@@ -677,6 +679,7 @@ impl Owner {
             scene: &mut self.scene,
             model: &self.model,
             timing: config.uses(Method::Timing),
+            thorough: false,
         }
     }
 }

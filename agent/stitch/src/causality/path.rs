@@ -86,6 +86,8 @@ pub(super) struct Move {
     pub(super) next: Next,
     /// When.
     pub(super) time: Timestamp,
+    /// Whether it is a call of a kind that the request made before.
+    pub(super) repeats: bool,
 }
 
 impl Move {
@@ -139,6 +141,7 @@ pub(super) fn walk(frame: Frame, steps: &[Step], mut tell: impl FnMut(Move)) -> 
             from: position,
             next: Next::Nothing,
             time,
+            repeats: false,
         });
     }
     settle(position, steps, None)
@@ -154,7 +157,13 @@ fn pass(
     tell: &mut impl FnMut(Move),
 ) -> Position {
     let from = settle(from, before, Some(time));
-    tell(Move { from, next, time });
+    let repeats = repeat > 0;
+    tell(Move {
+        from,
+        next,
+        time,
+        repeats,
+    });
     let (salt, what) = match next {
         Next::Start(label) => (3, label),
         Next::Respond => (5, 0),

@@ -16,7 +16,7 @@ use crate::span::Method;
 use crate::time::Timestamp;
 
 /// Times that all calls of a component are tried again.
-const MAX_SWEEPS: usize = 4;
+const MAX_SWEEPS: usize = 12;
 /// Gaps whose swap changes less than this (in nats) cannot tell two calls apart.
 const TOSS_UP: f32 = 1.0;
 /// Calls of a kind whose order is looked at: so many to each side.
@@ -55,6 +55,8 @@ pub(super) struct Solver<'a> {
     pub(super) scene: &'a mut Scene,
     pub(super) model: &'a Model,
     pub(super) timing: bool,
+    /// Try every way, also those that other calls try as well.
+    pub(super) thorough: bool,
 }
 
 impl Solver<'_> {
@@ -126,21 +128,32 @@ impl Solver<'_> {
         }
     }
 
-    /// Climbs from the present choice by moves of these calls.
+    /// Climbs from the present choice by moves of these calls. After the first
+    /// sweep only what touches a changed request is tried again.
     pub(super) fn improve(&mut self, calls: &[u32]) {
+        let mut changed: Option<Vec<u32>> = None;
         for _ in 0..MAX_SWEEPS {
-            let mut better = false;
+            let mut touched = Vec::new();
             for call in calls {
-                let best = self.best_move(*call);
-                if let Some((gain, change)) = best.filter(|(g, _)| g.total() > LEAST_GAIN) {
-                    debug_assert!(gain.total().is_finite());
+                let fresh = |request: u32| {
+                    let before = changed.as_ref().is_none_or(|c| c.contains(&request));
+                    before || touched.contains(&request)
+                };
+                let best = self.best_move(*call, fresh);
+                if let Some((_, change)) = best.filter(|(g, _)| g.total() > LEAST_GAIN) {
+                    for (slot, to) in &change {
+                        let from = self.scene.calls.get(*slot).and_then(|call| call.parent);
+                        touched.extend(from.into_iter().chain(*to));
+                    }
                     self.apply(&change);
-                    better = true;
                 }
             }
-            if !better {
+            if touched.is_empty() {
                 break;
             }
+            touched.sort_unstable();
+            touched.dedup();
+            changed = Some(touched);
         }
     }
 
@@ -188,15 +201,17 @@ impl Solver<'_> {
         self.refresh(to);
     }
 
-    fn best_move(&self, call: u32) -> Option<(Gain, Change)> {
+    /// The best move of a call between requests of which one is `fresh`.
+    fn best_move(&self, call: u32, fresh: impl Fn(u32) -> bool) -> Option<(Gain, Change)> {
         let row = self.scene.calls.get(call).filter(|call| !call.decided)?;
-        let targets = row
-            .links
-            .iter()
-            .map(|link| Some(link.request))
-            .chain([None]);
+        let own = row.parent.is_none_or(&fresh);
+        let targets = row.links.iter().map(|link| link.request);
+        let targets = targets.filter(|request| own || fresh(*request)).map(Some);
         let mut best: Option<(Gain, Change)> = None;
-        for to in targets.filter(|to| *to != row.parent) {
+        for to in targets
+            .chain(own.then_some(None))
+            .filter(|to| *to != row.parent)
+        {
             let Some(way) = self.best_way(call, to) else {
                 continue;
             };
@@ -212,21 +227,28 @@ impl Solver<'_> {
 
     /// Changes that give `call` to `to`.
     fn ways(&self, call: u32, to: Option<u32>) -> SmallVec<[Change; 4]> {
-        let mut ways: SmallVec<[Change; 4]> = smallvec![smallvec![(call, to)]];
+        let mut ways: SmallVec<[Change; 4]> = SmallVec::new();
         let Some(row) = self.scene.calls.get(call) else {
             return ways;
         };
-        let Some(target) = to else { return ways };
-        let partner = self.partner(call, target);
-        match (row.parent, partner) {
-            (Some(source), _) => self.exchanges(call, source, target, partner, &mut ways),
-            (None, Some(partner)) => self.adoptions(call, target, partner, &mut ways),
-            (None, None) => {}
+        let partner = to.and_then(|target| self.partner(call, target));
+        if partner.is_none() || self.model.may_repeat(row.label) {
+            ways.push(smallvec![(call, to)]);
+        }
+        match (row.parent, to, partner) {
+            (Some(source), Some(target), _) => {
+                self.exchanges(call, source, target, partner, &mut ways);
+            }
+            (None, Some(target), Some(partner)) => {
+                self.adoptions(call, target, partner, &mut ways);
+            }
+            _ => {}
         }
         ways
     }
 
-    /// `source` and `target` swap `call` for `partner`, or all from there on.
+    /// `source` and `target` swap `call` for `partner`, all from there on, or
+    /// all they have.
     fn exchanges(
         &self,
         call: u32,
@@ -236,23 +258,31 @@ impl Solver<'_> {
         ways: &mut SmallVec<[Change; 4]>,
     ) {
         let (from, to) = (Some(source), Some(target));
-        if let Some(partner) = partner {
-            ways.push(smallvec![(call, to), (partner, from)]);
-        }
-        let first = |request| Some(*self.scene.requests.get(request)?.calls.first()?);
-        let whole = first(source).map(|first_own| (first_own, first(target).unwrap_or(call)));
-        let tails = [
-            partner.map(|partner| (call, partner)),
-            Some((call, call)),
-            whole,
-        ];
-        for (own, other) in tails.into_iter().flatten() {
+        let mut swap = |own: u32, other: u32| {
             let mut change = self.tail(source, own, to);
             change.extend(self.tail(target, other, from));
             if change.len() > 1 && !ways.contains(&change) {
                 ways.push(change);
             }
+        };
+        let first = |request| self.scene.requests.get(request)?.calls.first().copied();
+        if first(source) == Some(call) || self.thorough {
+            let own = first(source).unwrap_or(call);
+            swap(own, first(target).unwrap_or(own));
         }
+        swap(call, call);
+        if let Some(partner) = partner.filter(|partner| self.may_swap(call, *partner)) {
+            swap(call, partner);
+            ways.push(smallvec![(call, to), (partner, from)]);
+        }
+    }
+
+    /// Whether each cause was ready when the other one's call was made.
+    fn may_swap(&self, one: u32, other: u32) -> bool {
+        let rows = (self.scene.calls.get(one), self.scene.calls.get(other));
+        matches!(rows, (Some(one), Some(other))
+            if one.started.time >= other.ready && other.started.time >= one.ready
+                || !self.model.in_sequence(one.label))
     }
 
     /// `target` takes the orphan `call`, and gives the like that it has to
@@ -414,7 +444,12 @@ impl Solver<'_> {
             };
             let score = |from: Position, time: Timestamp| {
                 let next = Next::Start(one.label);
-                self.model.score(&Move { from, next, time })
+                self.model.score(&Move {
+                    from,
+                    next,
+                    time,
+                    repeats: false,
+                })
             };
             let now = score(own, times.0) + score(others, times.1);
             let swapped = score(own, times.1) + score(others, times.0);
