@@ -50,7 +50,10 @@ pub(super) fn read(directory: &Path) -> Result<Vec<Facts>> {
     let mut files = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>>>()?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "json")
+    });
     files.sort();
     let facts = files.iter().map(|file| {
         let text = fs::read(file)?;
@@ -68,7 +71,11 @@ pub(super) fn replay(directory: &Path, facts: &Facts) -> Result<Vec<Span>> {
         .output()
         .context("starting wirespan replay")?;
     let log = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "wirespan replay: {}\n{log}", output.status);
+    ensure!(
+        output.status.success(),
+        "wirespan replay: {}\n{log}",
+        output.status
+    );
     span::parse(std::str::from_utf8(&output.stdout)?)
 }
 

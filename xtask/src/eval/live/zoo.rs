@@ -11,13 +11,13 @@ use tokio::runtime::Runtime;
 use wirespan_tests::agent::Agent;
 use wirespan_tests::span::Span;
 
+use super::Options;
 use super::graph::Graph;
 use super::kept::{self, Facts};
 use super::leaf::Leaf;
 use super::load::{Load, Pace};
 use super::model::{Model, Server};
 use super::truth::{Purpose, Truth};
-use super::Options;
 
 /// Numbers of requests go up in fours; the measured ones begin here.
 pub(super) const FIRST_ID: u32 = 4_000_000;
