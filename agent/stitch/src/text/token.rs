@@ -1,7 +1,7 @@
 //! Rare words of a request: what an outgoing request has in common with the
 //! incoming one that caused it, where nobody propagates a context.
 //!
-//! They come from the path, the values of the query, and from header fields of
+//! They come from the path (all of it, where it holds a number), the values of the query, and from header fields of
 //! applications. Credentials, standard fields and trace contexts give none.
 
 use smallvec::SmallVec;
@@ -40,6 +40,9 @@ pub fn tokens<'a>(
 ) -> Tokens {
     let mut tokens = Tokens::default();
     let target = Target::parse(target);
+    if is_particular(target.path) {
+        tokens.push(xxh3_64(target.path));
+    }
     tokens.take_from(target.path);
     for (name, value) in target.parameters() {
         if !ignored.iter().any(|ignored| ignored.as_bytes() == name) {
@@ -71,6 +74,12 @@ impl Tokens {
             self.dropped += 1;
         }
     }
+}
+
+/// Whether a path names one thing rather than a kind of things: a proxy that
+/// passes it on is then seen to, though no word in it is rare by itself.
+fn is_particular(path: &[u8]) -> bool {
+    path.len() >= MIN_LEN && path.iter().any(u8::is_ascii_digit)
 }
 
 fn is_distinctive(word: &[u8]) -> bool {
@@ -162,8 +171,24 @@ mod tests {
             ("http://host12345:80/o/8f3a9c", &["8f3a9c"]),
         ] {
             let found = of_target(target);
-            assert_eq!(found.hashes.as_slice(), hashes(expected), "{target}");
+            let path = Target::parse(target.as_bytes()).path;
+            let whole = is_particular(path).then(|| xxh3_64(path));
+            let expected: Vec<_> = whole.into_iter().chain(hashes(expected)).collect();
+            assert_eq!(found.hashes.as_slice(), expected, "{target}");
             assert_eq!(found.dropped, 0);
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_number_counts_as_a_whole() {
+        for (path, is) in [
+            ("/users/17", true),
+            ("/r/1", false),
+            ("/users", false),
+            ("/r/10000", true),
+        ] {
+            let found = of_target(path).hashes;
+            assert_eq!(found.contains(&xxh3_64(path.as_bytes())), is, "{path}");
         }
     }
 
@@ -222,7 +247,7 @@ mod tests {
     fn the_number_is_bounded_and_the_rest_counted() {
         let words: Vec<_> = (0..MAX_TOKENS + 3).map(|n| format!("abc{n:03}")).collect();
         let found = of_target(&format!("/{}", words.join("/")));
-        assert_eq!((found.hashes.len(), found.dropped), (MAX_TOKENS, 3));
+        assert_eq!((found.hashes.len(), found.dropped), (MAX_TOKENS, 4));
     }
 
     proptest! {
