@@ -81,9 +81,10 @@ impl Connection {
                 self.handle_piece(direction, hole, counters);
             }
         }
-        let end = match closed.reset {
-            true => End::Reset,
-            false => End::Closed,
+        let end = if closed.reset {
+            End::Reset
+        } else {
+            End::Closed
         };
         self.finish(end, counters);
     }

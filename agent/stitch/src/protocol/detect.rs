@@ -15,9 +15,9 @@ pub enum Protocol {
     Http2,
     /// SSH (RFC 4253 section 4.2).
     Ssh,
-    /// The PostgreSQL wire protocol, version 3.
+    /// The `PostgreSQL` wire protocol, version 3.
     Postgres,
-    /// The MySQL client/server protocol, from its greeting.
+    /// The `MySQL` client/server protocol, from its greeting.
     MySql,
     /// The Redis serialization protocol.
     Redis,
@@ -66,9 +66,7 @@ impl Protocol {
             [20..=23, 3, 0..=4, ..] => Self::Tls,
             [b'S', b'S', b'H', b'-', ..] => Self::Ssh,
             _ if first.starts_with(b"PRI * HTTP/2.0\r\n") => Self::Http2,
-            [0, 0, _, _, 0, 3, 0, _, ..] | [0, 0, 0, _, 4, 210, 22, 46 | 47 | 48, ..] => {
-                Self::Postgres
-            }
+            [0, 0, _, _, 0, 3, 0, _, ..] | [0, 0, 0, _, 4, 210, 22, 46..=48, ..] => Self::Postgres,
             [_, _, 0, 0, 10, b'0'..=b'9', ..] => Self::MySql,
             [b'*' | b'$' | b':', b'0'..=b'9' | b'-', ..] => Self::Redis,
             _ if [&b"+OK\r\n"[..], b"+PONG", b"-ERR", b"-NOAUTH", b"-WRONG"]

@@ -47,9 +47,10 @@ fn parse_v1(first: &[u8]) -> Preface {
         return Preface::None;
     }
     let Some(end) = memchr::memchr(b'\n', first) else {
-        return match first.len() < MAX_V1 {
-            true => Preface::Partial,
-            false => Preface::None,
+        return if first.len() < MAX_V1 {
+            Preface::Partial
+        } else {
+            Preface::None
         };
     };
     let mut words = first[..end]

@@ -22,6 +22,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = messages();
     cases.extend(framing());
+    cases.extend(broken_framing());
     cases.extend(tolerance());
     cases.extend(interim());
     cases.extend(pipelines());
@@ -183,6 +184,11 @@ fn framing() -> Vec<Case> {
             ),
             &["GET /a 200 0/8 Complete misplaced_chunked"],
         ),
+    ]
+}
+
+fn broken_framing() -> Vec<Case> {
+    vec![
         case(
             "lengths that differ",
             one(

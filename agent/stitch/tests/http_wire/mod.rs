@@ -1,6 +1,5 @@
 //! Conversations on the wire, turned into events, and what is seen of them.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -189,53 +188,50 @@ pub(crate) fn without(events: &[Data], direction: Direction, from: u64, to: u64)
 
 /// What is seen of an exchange, in one line.
 pub(crate) fn line(exchange: &Exchange) -> String {
-    let request = &exchange.request;
-    let mut line = format!(
-        "{} {}",
-        request.method.escape_ascii(),
-        request.target.escape_ascii()
-    );
-    let sizes = match &exchange.response {
-        Some(response) => {
-            match response.status {
-                Some(status) => write!(line, " {status}"),
-                None => write!(line, " no-status"),
-            }
-            .unwrap();
-            format!(
-                "{}/{}",
-                request.message.body_size, response.message.body_size
-            )
-        }
-        None => {
-            line.push_str(" -");
-            format!("{}/-", request.message.body_size)
-        }
+    let (request, response) = (&exchange.request, exchange.response.as_ref());
+    let status = match response.map(|response| response.status) {
+        None => "-".to_owned(),
+        Some(None) => "no-status".to_owned(),
+        Some(Some(status)) => status.to_string(),
     };
-    write!(line, " {sizes} {:?}", exchange.outcome).unwrap();
+    let received = response.map_or("-".to_owned(), |response| {
+        response.message.body_size.to_string()
+    });
+    let mut words = vec![
+        request.method.escape_ascii().to_string(),
+        request.target.escape_ascii().to_string(),
+        status,
+        format!("{}/{received}", request.message.body_size),
+        format!("{:?}", exchange.outcome),
+    ];
     if exchange.interim > 0 {
-        write!(line, " interim={}", exchange.interim).unwrap();
+        words.push(format!("interim={}", exchange.interim));
     }
-    if let Some(client) = exchange.proxied_client {
-        write!(line, " for {client}").unwrap();
-    }
+    words.extend(
+        exchange
+            .proxied_client
+            .map(|client| format!("for {client}")),
+    );
     if let Some(protocol) = &exchange.upgraded_to {
-        write!(line, " to {}", protocol.escape_ascii()).unwrap();
+        words.push(format!("to {}", protocol.escape_ascii()));
     }
-    for anomaly in exchange.anomalies.iter() {
-        write!(line, " {}", anomaly.as_str()).unwrap();
-    }
-    for (mark, name) in [
+    words.extend(
+        exchange
+            .anomalies
+            .iter()
+            .map(|anomaly| anomaly.as_str().to_owned()),
+    );
+    let marks = [
         (CaptureMarks::TRUNCATED, "TRUNCATED"),
         (CaptureMarks::GAP, "GAP"),
         (CaptureMarks::RESYNCHRONISED, "RESYNCHRONISED"),
         (CaptureMarks::END_INFERRED, "END_INFERRED"),
-    ] {
-        if exchange.capture.contains(mark) {
-            write!(line, " {name}").unwrap();
-        }
-    }
-    line
+    ];
+    let set = marks
+        .iter()
+        .filter(|(mark, _)| exchange.capture.contains(*mark));
+    words.extend(set.map(|(_, name)| (*name).to_owned()));
+    words.join(" ")
 }
 
 impl Outcome {

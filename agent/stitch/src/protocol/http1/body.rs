@@ -209,7 +209,7 @@ impl Chunked {
                     digits: digits + 1,
                 })
             }
-            (Place::Size { digits: 0, .. }, _) => None,
+            (Place::Size { digits: 0, .. } | Place::Data { .. }, _) => None,
             (Place::Size { value, .. } | Place::AfterSize { value }, b'\n') => Some(match value {
                 0 => Place::Trailer { empty: true },
                 left => Place::Data { left },
@@ -217,21 +217,20 @@ impl Chunked {
             (Place::Size { value, .. }, b'\r' | b';' | b' ' | b'\t') => {
                 Some(Place::AfterSize { value })
             }
-            (Place::Size { .. }, _) => None,
             (Place::AfterSize { value }, _) => {
                 self.extra += 1;
                 Some(Place::AfterSize { value })
             }
             (Place::DataEnd, b'\r') => Some(Place::DataEnd),
             (Place::DataEnd, b'\n') => Some(SIZE),
-            (Place::DataEnd, _) => None,
-            (Place::Trailer { .. }, b'\n') => Some(Place::Trailer { empty: true }),
-            (Place::Trailer { empty: true }, b'\r') => Some(Place::Trailer { empty: true }),
+            (Place::Trailer { .. }, b'\n') | (Place::Trailer { empty: true }, b'\r') => {
+                Some(Place::Trailer { empty: true })
+            }
             (Place::Trailer { .. }, _) => {
                 self.extra += 1;
                 Some(Place::Trailer { empty: false })
             }
-            (Place::Data { .. }, _) => None,
+            (Place::Size { .. } | Place::DataEnd, _) => None,
         }
     }
 }

@@ -180,9 +180,10 @@ impl Http1 {
     /// How many of the next bytes in a direction are surely content.
     pub fn certain(&self, direction: Direction) -> u64 {
         let way = self.way(direction);
-        match way.backlog.is_empty() {
-            true => way.reader.certain(),
-            false => 0,
+        if way.backlog.is_empty() {
+            way.reader.certain()
+        } else {
+            0
         }
     }
 
@@ -305,7 +306,7 @@ impl Http1 {
         if self.requests == Some(direction) {
             return match self.queue.last() {
                 Some(pending) if self.way(direction).reader.is_lost_inside() => pending.taken,
-                Some(pending) => pending.answered && self.expects_continue(&pending.exchange),
+                Some(pending) => pending.answered && expects_continue(&pending.exchange),
                 None => true,
             };
         }
@@ -318,10 +319,6 @@ impl Http1 {
             }
             _ => true,
         }
-    }
-
-    fn expects_continue(&self, exchange: &Exchange) -> bool {
-        exchange.interim == 0 && Noted::of(&exchange.request.fields).expects
     }
 
     fn handle_signal(&mut self, direction: Direction, signal: Signal, context: &mut Context<'_>) {
@@ -389,9 +386,10 @@ impl Http1 {
         }
         let mut anomalies = Anomalies::default();
         let noted = Noted::of(&head.fields);
-        let framing = match head.whole {
-            true => noted.request(version, &mut anomalies),
-            false => Framing::Unknown,
+        let framing = if head.whole {
+            noted.request(version, &mut anomalies)
+        } else {
+            Framing::Unknown
         };
         let obvious = noted.upgrade.is_some_and(is_obvious);
         let switches = noted.upgrade.is_some() || &method[..] == b"CONNECT";
@@ -830,6 +828,11 @@ fn new_exchange(
         proxied_client: None,
         upgraded_to: None,
     })
+}
+
+/// Whether the client may still wait for 100 (Continue).
+fn expects_continue(exchange: &Exchange) -> bool {
+    exchange.interim == 0 && Noted::of(&exchange.request.fields).expects
 }
 
 fn opposite(direction: Direction) -> Direction {

@@ -58,6 +58,7 @@ pub enum Kind {
 
 /// What [`parse`] found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "passed on at once, never kept")]
 pub enum Parsed {
     /// A head, of so many bytes.
     Whole(Head, usize),
@@ -187,21 +188,21 @@ fn version_of(minor: u8) -> Version {
 }
 
 fn whole(bytes: &Bytes, start: Start, lines: &[httparse::Header<'_>], size: usize) -> Parsed {
-    let base = bytes.as_ptr() as usize;
+    let begin = bytes.as_ptr() as usize;
     let mut anomalies = Anomalies::default();
     let mut index = SmallVec::with_capacity(lines.len());
-    let mut bare = !bytes[..size].ends_with(b"\r\n\r\n") && !lines.is_empty();
+    let mut bare = !bytes[..size].ends_with(b"\r\n\r\n");
     for line in lines {
-        let name = line.name.as_ptr() as usize - base;
+        let name = line.name.as_ptr() as usize - begin;
         bare |= bytes.get(name.wrapping_sub(2)) != Some(&b'\r');
         index.push(Field {
             name: name as u32,
             name_len: line.name.len() as u32,
-            value: (line.value.as_ptr() as usize).saturating_sub(base) as u32,
+            value: (line.value.as_ptr() as usize).saturating_sub(begin) as u32,
             value_len: line.value.len() as u32,
         });
     }
-    if bare || (lines.is_empty() && !bytes[..size].ends_with(b"\r\n\r\n")) {
+    if bare {
         anomalies.insert(Anomaly::BareLineFeed);
     }
     let head = Head {

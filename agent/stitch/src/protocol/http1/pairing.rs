@@ -290,9 +290,10 @@ impl Queue {
         self.give_up(Outcome::Gap, counters);
         if let Some(loose) = &mut self.loose {
             let paid = std::mem::take(&mut loose.paid);
-            loose.owed = match loose.missed_responses {
-                true => 0,
-                false => (loose.owed + open + at_least).saturating_sub(paid),
+            loose.owed = if loose.missed_responses {
+                0
+            } else {
+                (loose.owed + open + at_least).saturating_sub(paid)
             };
             loose.missed_requests = true;
         }
@@ -491,9 +492,10 @@ impl Queue {
     pub fn give_up(&mut self, outcome: Outcome, counters: &mut Counters) {
         while let Some(slot) = self.slots.pop_front() {
             if let Slot::Request(pending) = slot {
-                let outcome = match pending.answered {
-                    true => Outcome::Complete,
-                    false => outcome,
+                let outcome = if pending.answered {
+                    Outcome::Complete
+                } else {
+                    outcome
                 };
                 self.hand_out(pending, outcome, counters);
             }

@@ -37,6 +37,7 @@ pub struct Reader {
 
 /// What a reader has to say. It has nothing to say once it needs more bytes.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "passed on at once, never kept")]
 pub enum Signal {
     /// A head. The reader is paused.
     Head(Head),
@@ -474,7 +475,7 @@ impl Reader {
             events: matches!(cause, Cause::Lost | Cause::Before),
         };
         match &mut self.state {
-            State::Beginning | State::Between => self.break_head(length, loss, counters),
+            State::Beginning | State::Between => Some(self.break_head(length, loss, counters)),
             State::Body(body) => {
                 let passed = body.pass(length, &mut self.message);
                 self.mark(cause, at);
@@ -506,12 +507,7 @@ impl Reader {
     }
 
     /// A hole where a head should be, or go on.
-    fn break_head(
-        &mut self,
-        length: &mut u64,
-        loss: Loss,
-        counters: &mut Counters,
-    ) -> Option<Signal> {
+    fn break_head(&mut self, length: &mut u64, loss: Loss, counters: &mut Counters) -> Signal {
         counters.places_lost += 1;
         if self.partial.started
             && let Some(head) = head::parse_tolerantly(&self.partial.bytes, false)
@@ -519,12 +515,12 @@ impl Reader {
         {
             self.partial.size = self.partial.bytes.len();
             self.start_partial();
-            return Some(self.begin(head));
+            return self.begin(head);
         }
         self.partial = PartialHead::default();
         self.state = State::Lost { inside: false };
         *length = 0;
-        Some(Signal::LostBetween(loss))
+        Signal::LostBetween(loss)
     }
 
     fn begin(&mut self, head: Head) -> Signal {
@@ -635,6 +631,7 @@ impl Input {
 }
 
 /// What a [`PartialHead`] is with more bytes.
+#[expect(clippy::large_enum_variant, reason = "passed on at once, never kept")]
 enum Push {
     More,
     Head(Head),
