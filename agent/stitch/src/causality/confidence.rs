@@ -9,6 +9,10 @@ use crate::span::Method;
 
 /// Timing is overconfident: its part is cooled by this factor.
 const COOLING: f32 = 0.6;
+/// Candidates weighed against each other, the likeliest at the call first.
+const MAX_WEIGHED: usize = 32;
+/// Lead from which evidence of structure counts as what decided.
+const STRONG: f32 = 3.0;
 /// Candidates told in a decision.
 const MAX_TOLD: usize = 8;
 
@@ -28,8 +32,17 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
     let Some(row) = solver.scene.calls.get(call) else {
         return Vec::new();
     };
-    let links = row.links.iter().map(|link| Some(link.request));
+    let links = row
+        .links
+        .iter()
+        .take(MAX_WEIGHED)
+        .map(|link| Some(link.request));
+    let own = row.parent.filter(|own| {
+        let weighed = row.links.iter().take(MAX_WEIGHED);
+        weighed.into_iter().all(|link| link.request != *own)
+    });
     let mut odds: Vec<Odds> = links
+        .chain(own.map(Some))
         .chain([None])
         .filter_map(|request| {
             let gain = if request == row.parent {
@@ -67,36 +80,54 @@ pub(super) fn candidates(
     };
     let none = odds.iter().find(|o| o.request.is_none()).map(|o| o.gain);
     let none = none.unwrap_or_default();
-    let mut told = SmallVec::new();
+    let mut told: SmallVec<[Candidate; 4]> = SmallVec::new();
     for entry in odds.iter().filter(|o| o.request.is_some()).take(MAX_TOLD) {
         let Some(slot) = entry.request else { continue };
         let Some(request) = solver.scene.requests.get(slot) else {
             continue;
         };
         let link = row.links.iter().find(|link| link.request == slot);
-        let mut evidence: SmallVec<[(Method, f32); 4]> = link
+        let weights = link
             .into_iter()
-            .flat_map(|link| link.weights.0.iter().copied())
-            .collect();
+            .flat_map(|link| link.weights.0.iter().copied());
+        let mut evidence: SmallVec<[(Method, f32); 4]> = weights.collect();
         if solver.timing {
             evidence.push((PATH_METHOD, entry.gain.timing - none.timing));
         }
         told.push(Candidate {
             cause: request.id,
-            method: method(&evidence, row.rivals),
+            method: Method::Timing,
             confidence: entry.probability,
             evidence,
         });
     }
+    for index in 0..told.len() {
+        let rival = usize::from(index == 0);
+        let rival = told
+            .get(rival)
+            .filter(|_| told.len() > 1)
+            .map(|c| c.evidence.clone());
+        told[index].method = method(&told[index].evidence, rival.as_deref());
+    }
     told
 }
 
-/// The kind that weighed most.
-fn method(evidence: &[(Method, f32)], rivals: u32) -> Method {
-    let strongest = evidence.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+/// The kind that decided for this candidate and against its rival: evidence of
+/// structure where it is strong, else timing.
+fn method(evidence: &[(Method, f32)], rival: Option<&[(Method, f32)]>) -> Method {
+    let lead = |method: Method, weight: f32| {
+        let same = |(kind, _): &&(Method, f32)| *kind == method;
+        weight
+            - rival
+                .and_then(|rival| rival.iter().find(same))
+                .map_or(0.0, |(_, other)| *other)
+    };
+    let structure = evidence.iter().filter(|(method, _)| *method != PATH_METHOD);
+    let leads = structure.map(|(method, weight)| (*method, lead(*method, *weight)));
+    let strongest = leads.max_by(|a, b| a.1.total_cmp(&b.1));
     match strongest {
-        Some((Method::Timing, _)) | None if rivals <= 1 => Method::OnlyOpen,
-        Some((method, _)) => *method,
-        None => Method::Timing,
+        Some((method, lead)) if lead >= STRONG => method,
+        _ if rival.is_none() => Method::OnlyOpen,
+        _ => PATH_METHOD,
     }
 }

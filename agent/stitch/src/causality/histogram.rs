@@ -143,7 +143,7 @@ mod tests {
         histogram.add(0, 1.0);
         histogram.add(1_000_000, 1.0);
         let ratio = histogram.density(0, 1_000_000) / histogram.density(1_000_000, 1_000_000);
-        assert!((0.5..3.0).contains(&ratio), "{ratio}");
+        assert!((0.2..5.0).contains(&ratio), "{ratio}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ mod scene;
 mod slab;
 mod solve;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod token;
 

@@ -1,5 +1,6 @@
 //! One process: takes its acts, keeps its scene, decides its calls in time.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ use crate::time::Timestamp;
 const MAX_LATE: usize = 8;
 /// Undecided calls that one request may be a candidate for.
 const MAX_SUITORS: usize = 512;
+/// A call is decided earlier than its deadline, by up to this share of the lag,
+/// where another one of its component is due.
+const EARLY: f32 = 0.125;
 /// A candidate that is less likely than the best by so much (in nats) is none.
 const HOPELESS: f32 = 60.0;
 /// Calls kept with one request; the path looks at fewer.
@@ -441,6 +445,7 @@ impl Owner {
     /// who is unsure which of two is right is unsure of both.
     fn decide_component(&mut self, call: u32, desk: &mut Desk<'_>) {
         let limit = desk.config.max_component;
+        let crowded = self.undecided >= desk.config.max_pending;
         let mut solver = self.solver(desk.config);
         let calls = solver.component(call, limit);
         solver.refresh_all(&calls);
@@ -449,10 +454,15 @@ impl Owner {
         // Where the component was cut, its far end lacks its other neighbours.
         let whole = calls.len() < limit;
         let near = if whole { calls.len() } else { calls.len() / 2 };
-        let ripe = calls
-            .iter()
-            .enumerate()
-            .filter(|(index, slot)| **slot == call || *index < near && self.is_settled(**slot));
+        // Calls that will be due soon are decided too: looking at all again for
+        // each of them would cost too much.
+        let soon = self.now - desk.config.lag.mul_f32(1.0 - EARLY);
+        let ripe = calls.iter().enumerate().filter(|(index, slot)| {
+            let started = self.scene.calls.get(**slot).map(|row| row.started.time);
+            let hurry = crowded && *index < calls.len().div_ceil(4);
+            let due = hurry || started.is_some_and(|started| started <= soon);
+            **slot == call || *index < near && (due || self.is_settled(**slot))
+        });
         let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
         let mut solver = self.solver(desk.config);
         solver.thorough = true;
@@ -531,14 +541,22 @@ impl Owner {
             candidates,
         });
         let (label, idle) = (row.label, row.rivals == 0);
-        for entry in odds {
-            let Some(request) = entry.request else {
-                if best.is_none() {
-                    self.model.learn_background(label, entry.probability, idle);
-                }
-                continue;
+        let links: SmallVec<[u32; 8]> = row.links.iter().map(|link| link.request).collect();
+        let chance = |request: Option<u32>| {
+            let entry = odds.iter().find(|entry| entry.request == request);
+            entry.map_or(0.0, |entry| entry.probability)
+        };
+        if best.is_none() {
+            self.model
+                .learn_background(label, chance(None).max(f32::from(u8::from(idle))), idle);
+        }
+        for request in &links {
+            let right = if best == Some(*request) {
+                chance(Some(*request))
+            } else {
+                1.0 - chance(Some(*request))
             };
-            self.release(request, slot, entry, best, desk.config.after_response);
+            self.release(*request, slot, right, desk.config.after_response);
         }
         if best.is_none() {
             self.drop_call(slot, desk);
@@ -549,29 +567,19 @@ impl Owner {
         {
             self.learn_order(slot, desk.config);
         }
-        for request in odds.iter().filter_map(|entry| entry.request) {
-            self.learn_if_settled(request);
-        }
+        links
+            .into_iter()
+            .for_each(|request| self.learn_if_settled(request));
     }
 
-    /// A decided call no longer binds one of its candidates.
-    fn release(
-        &mut self,
-        request: u32,
-        call: u32,
-        odds: &Odds,
-        best: Option<u32>,
-        after_response: Duration,
-    ) {
+    /// A decided call no longer binds one of its candidates; that this was right
+    /// has the probability `right`.
+    fn release(&mut self, request: u32, call: u32, right: f32, after_response: Duration) {
         let Some(row) = self.scene.requests.get_mut(request) else {
             return;
         };
         row.suitors.retain(|suitor| *suitor != call);
-        row.certainty *= if best == Some(request) {
-            odds.probability
-        } else {
-            1.0 - odds.probability
-        };
+        row.certainty *= right;
         let overdue = row
             .responded
             .is_some_and(|at| at.time + after_response <= self.now);
@@ -680,6 +688,7 @@ impl Owner {
             model: &self.model,
             timing: config.uses(Method::Timing),
             thorough: false,
+            tries: Cell::new(0),
         }
     }
 }

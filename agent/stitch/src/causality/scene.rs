@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 
 /// Requests remembered under one trace id, request id or token: the latest.
 const MAX_SHARED: usize = 16;
+/// Requests and calls that habits are counted over.
+const HABITS: f32 = 128.0;
 /// Threads and sockets remembered in one process.
 const MAX_FACTS: usize = 65_536;
 
@@ -69,6 +71,8 @@ impl Kin {
 pub(super) struct Thread {
     /// The last message it read.
     pub(super) last_read: Option<(Timestamp, Read)>,
+    /// Whether it ever read a request.
+    pub(super) reads_requests: bool,
     /// Open requests that it read.
     pub(super) open: u32,
     /// When it last wrote a response.
@@ -102,6 +106,20 @@ pub(super) struct Habits {
     /// Calls whose thread did something else before the answer, or whose
     /// answer another thread read.
     pub(super) unblocked: f32,
+}
+
+impl Habits {
+    /// Halves counts that grew large: habits are those of late.
+    fn forget(&mut self) {
+        if self.served > HABITS {
+            self.served /= 2.0;
+            self.overlapped /= 2.0;
+        }
+        if self.blocked + self.unblocked > HABITS {
+            self.blocked /= 2.0;
+            self.unblocked /= 2.0;
+        }
+    }
 }
 
 /// Numbers of requests by a key that several may share.
@@ -162,12 +180,14 @@ impl Scene {
         }
         self.habits.served += 1.0;
         let overlaps = self.thread(at.task).is_some_and(|thread| {
+            thread.reads_requests = true;
             thread.open += 1;
             thread.open > 1
         });
         if overlaps {
             self.habits.overlapped += 1.0;
         }
+        self.habits.forget();
         self.did_something(at.task, None);
         self.read(at, Read::Request(slot, id));
         slot

@@ -7,6 +7,8 @@
 //! give one call to another request, swap two calls of one kind, swap all that
 //! two requests did from some moment on.
 
+use std::cell::Cell;
+
 use smallvec::{SmallVec, smallvec};
 
 use super::model::Model;
@@ -23,6 +25,8 @@ const TOSS_UP: f32 = 1.0;
 const REACH: u64 = 4;
 /// Requests tried for the call that an orphan displaces.
 const MAX_ADOPTIONS: usize = 8;
+/// Targets tried in one climb, for each of its calls.
+const TRIES_PER_CALL: u32 = 48;
 /// A gain below this is none: keeps the climb from going round.
 const LEAST_GAIN: f32 = 1e-3;
 /// Evidence ahead of all other candidates by so much (in nats) needs no timing.
@@ -57,6 +61,8 @@ pub(super) struct Solver<'a> {
     pub(super) timing: bool,
     /// Try every way, also those that other calls try as well.
     pub(super) thorough: bool,
+    /// Targets that may still be tried in this climb.
+    pub(super) tries: Cell<u32>,
 }
 
 impl Solver<'_> {
@@ -132,6 +138,7 @@ impl Solver<'_> {
     /// sweep only what touches a changed request is tried again.
     pub(super) fn improve(&mut self, calls: &[u32]) {
         let mut changed: Option<Vec<u32>> = None;
+        self.tries.set(calls.len() as u32 * TRIES_PER_CALL);
         for _ in 0..MAX_SWEEPS {
             let mut touched = Vec::new();
             for call in calls {
@@ -212,6 +219,9 @@ impl Solver<'_> {
             .chain(own.then_some(None))
             .filter(|to| *to != row.parent)
         {
+            if !self.try_one() {
+                break;
+            }
             let Some(way) = self.best_way(call, to) else {
                 continue;
             };
@@ -331,6 +341,13 @@ impl Solver<'_> {
             .collect();
         change.reverse();
         change
+    }
+
+    /// Takes one from the tries that are left; `false` if there are none.
+    fn try_one(&self) -> bool {
+        let left = self.tries.get();
+        self.tries.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// What a change gains; `None` if a call may not go where it is sent.

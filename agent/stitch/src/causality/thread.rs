@@ -37,7 +37,12 @@ pub(super) fn at_response(scene: &Scene, slot: u32, at: Moment, said: &mut Vec<(
     let Some(thread) = scene.threads.get(&at.task.tid).filter(|_| at.task.tid != 0) else {
         return;
     };
-    let weight = one_at_a_time(scene.habits).min(blocking(scene.habits));
+    // A thread that only works on what others read shows by its calls alone
+    // that it does one thing at a time.
+    let mut weight = blocking(scene.habits);
+    if thread.reads_requests {
+        weight = weight.min(one_at_a_time(scene.habits));
+    }
     let since = thread.responded.max(Some(request.started.time));
     for (call_slot, id) in &thread.calls {
         let Some(call) = scene.calls.get(*call_slot).filter(|call| call.id == *id) else {
