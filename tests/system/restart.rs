@@ -44,9 +44,13 @@ fn killed_under_load_and_started_again() -> Result<()> {
     let errors = nginx.errors()?;
     ensure!(errors.is_empty(), "nginx noticed: {errors}");
     // Up to 16 requests were under way when the second agent came to see.
-    traced.account()?;
+    let account = traced.account()?;
     chain::unique(&traced.spans)?;
     let expected = (COUNT - before - 16) as usize * 4;
+    // On a busy machine the ring may overflow; each event lost costs the
+    // exchange it is of, and at most the one before it.
+    let lost = account.lines.get("events lost: ring full").copied();
+    let expected = expected.saturating_sub(lost.unwrap_or(0) as usize * 2);
     let complete = traced
         .spans
         .iter()
@@ -54,7 +58,7 @@ fn killed_under_load_and_started_again() -> Result<()> {
     let complete = complete.count();
     ensure!(
         complete >= expected,
-        "{complete} spans of at least {expected}"
+        "{complete} spans of at least {expected}: {account:#?}"
     );
     Ok(())
 }
