@@ -104,6 +104,7 @@ pub(crate) fn span(id: u8, parent: Option<u8>, kind: Role, from: u64, to: u64) -
         served: None,
         queued: None,
         exchange: Box::new(exchange("GET", "/cart?id=7", 200)),
+        candidates: Vec::new(),
     }
 }
 

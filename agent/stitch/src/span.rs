@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::event::Process;
 use crate::exchange::{Exchange, Role};
@@ -58,6 +59,20 @@ pub struct Span {
     pub queued: Option<WallTime>,
     /// The messages.
     pub exchange: Box<Exchange>,
+    /// The candidates for its cause, best first, where the engine keeps them
+    /// ([`crate::engine::Config::keep_candidates`]).
+    pub candidates: Vec<Weighed>,
+}
+
+/// A span that was weighed as the cause of another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weighed {
+    /// Its id.
+    pub span_id: SpanId,
+    /// How likely it is the cause, and by what.
+    pub causality: Causality,
+    /// Each kind of evidence with its log-likelihood ratio, in nats.
+    pub evidence: SmallVec<[(Method, f32); 4]>,
 }
 
 /// A reference to a span that may have caused this one.

@@ -165,6 +165,7 @@ impl Engine {
             place,
             state,
             served,
+            candidates,
         } = placed;
         let Ended {
             exchange,
@@ -199,6 +200,7 @@ impl Engine {
             local: connection.local,
             peer: connection.peer,
             exchange,
+            candidates,
         }
     }
 

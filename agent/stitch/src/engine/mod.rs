@@ -44,6 +44,8 @@ pub struct Config {
     /// Query parameters whose values are no evidence of a cause: an evaluation
     /// hides its truth behind them.
     pub ignored_parameters: Vec<String>,
+    /// Whether spans tell every cause that was weighed, for `explain`.
+    pub keep_candidates: bool,
 }
 
 impl Default for Config {
@@ -54,6 +56,7 @@ impl Default for Config {
             parent_confidence: 0.6,
             max_sockets: 100_000,
             ignored_parameters: Vec::new(),
+            keep_candidates: false,
         }
     }
 }
@@ -102,7 +105,7 @@ impl Engine {
             processes: Processes::default(),
             causality: Causality::new(config.causality.clone()),
             calls: HashMap::new(),
-            assembly: Assembly::new(config.parent_confidence),
+            assembly: Assembly::new(config.parent_confidence, config.keep_candidates),
             verdicts: VecDeque::new(),
             spans: VecDeque::new(),
             last_id: 0,

@@ -11,6 +11,8 @@
 //! - [`PEER_LAG`] for the other end of a message to show up on this host;
 //! - [`PLACE_LAG`] for everything: what has no place by then becomes a root.
 
+mod place;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +25,12 @@ use crate::causality::{Candidate, Decision, ExchangeId};
 use crate::event::{Connection, Process};
 use crate::exchange::{Exchange, Role};
 use crate::identity::MessageId;
-use crate::span::{Causality, Link, Method, SpanId, TraceId};
+use crate::span::{Causality, Method, SpanId, TraceId, Weighed};
 use crate::time::{Timestamp, WallTime};
+
+pub use place::{Context, Place};
+
+use place::Tie;
 
 /// How long after a request is read its sender may still show up, and how long
 /// a client waits for its server's end: a call is told when it returns, which
@@ -66,17 +72,6 @@ pub enum PlacedBy {
     Decision,
 }
 
-/// A trace context that a request carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Context {
-    /// The trace.
-    pub trace_id: TraceId,
-    /// The span that sent the request, where the format tells.
-    pub parent: Option<SpanId>,
-    /// `tracestate`; empty if none.
-    pub state: Bytes,
-}
-
 /// An exchange that ended, and what its span needs besides a place.
 #[derive(Debug)]
 pub struct Ended {
@@ -103,25 +98,15 @@ pub struct Placed {
     pub state: Bytes,
     /// For a client: when the server began to read and ended to write.
     pub served: Option<(Timestamp, Timestamp)>,
-}
-
-/// Where an exchange stands in a trace.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Place {
-    /// The trace.
-    pub trace_id: TraceId,
-    /// The parent; `None` for a root.
-    pub parent: Option<SpanId>,
-    /// How the parent is known.
-    pub causality: Option<Causality>,
-    /// A guess that was not sure enough to be the parent.
-    pub link: Option<Link>,
+    /// The candidates for its cause, best first, where they are kept.
+    pub candidates: Vec<Weighed>,
 }
 
 /// Exchanges on their way to a place.
 #[derive(Debug)]
 pub struct Assembly {
     threshold: f32,
+    keep_candidates: bool,
     entries: HashMap<ExchangeId, Entry>,
     ends: HashMap<MessageId, Ends>,
     remembered: Remembered,
@@ -145,6 +130,7 @@ struct Entry {
     ended: Option<Ended>,
     /// For a client: when its server read and wrote, or that it is not waited for.
     served: Served,
+    candidates: Vec<Weighed>,
 }
 
 #[derive(Debug)]
@@ -155,15 +141,6 @@ enum Placing {
     Behind(Tie),
     /// Done.
     Placed(Place),
-}
-
-/// What an exchange will be to the one that it waits for.
-#[derive(Clone, Copy, Debug)]
-enum Tie {
-    /// Its child.
-    Child(Causality),
-    /// A root that links to it.
-    Linked(Causality),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -189,9 +166,12 @@ struct Remembered {
 
 impl Assembly {
     /// Parents need at least a confidence of `threshold`, 0 to 1.
-    pub fn new(threshold: f32) -> Self {
+    ///
+    /// `keep_candidates`: spans tell all that were weighed, for `explain`.
+    pub fn new(threshold: f32, keep_candidates: bool) -> Self {
         Self {
             threshold,
+            keep_candidates,
             entries: HashMap::new(),
             ends: HashMap::new(),
             remembered: Remembered::default(),
@@ -221,6 +201,7 @@ impl Assembly {
             relied_on: false,
             ended: None,
             served: Served::Unknown,
+            candidates: Vec::new(),
         };
         self.entries.insert(id, entry);
         self.place_timers.push_back((now + PLACE_LAG, id));
@@ -245,12 +226,14 @@ impl Assembly {
 
     /// Takes in what the causality stage says of a call.
     pub fn decide(&mut self, decision: &Decision) {
-        let Some(call) = self.entries.get(&decision.call) else {
+        let weighed = self.weighed(decision);
+        let Some(call) = self.entries.get_mut(&decision.call) else {
             return;
         };
         if !matches!(call.placing, Placing::Open) {
             return;
         }
+        call.candidates = weighed;
         // A call that a process makes to itself cannot be its own cause.
         let own_server = self.ends.get(&call.message).and_then(|ends| ends.server);
         let best = decision
@@ -343,6 +326,23 @@ impl Assembly {
     /// Exchanges that became roots since they waited too long for a place.
     pub fn overdue(&self) -> u64 {
         self.overdue
+    }
+
+    /// The candidates by the ids of their spans; none if they are not kept.
+    fn weighed(&self, decision: &Decision) -> Vec<Weighed> {
+        let span_id = |cause| match self.entries.get(cause) {
+            Some(entry) => Some(entry.span_id),
+            None => Some(self.remembered.places.get(cause)?.1),
+        };
+        let kept = decision.candidates.iter().filter(|_| self.keep_candidates);
+        kept.filter_map(|candidate| {
+            Some(Weighed {
+                span_id: span_id(&candidate.cause)?,
+                causality: causality(candidate),
+                evidence: candidate.evidence.clone(),
+            })
+        })
+        .collect()
     }
 
     fn hang_on_client(&mut self, server: ExchangeId, client: ExchangeId) {
@@ -489,6 +489,7 @@ impl Assembly {
             place,
             state,
             served,
+            candidates: entry.candidates,
         });
     }
 
@@ -507,47 +508,12 @@ impl Assembly {
 }
 
 impl Entry {
-    /// Its place where it is tied to a span that has one.
-    fn beside(&self, (trace_id, span_id): (TraceId, SpanId), tie: Tie) -> Place {
-        let own_trace = self.context.as_ref().map(|context| context.trace_id);
-        match tie {
-            Tie::Child(causality) if own_trace.is_none_or(|own| own == trace_id) => Place {
-                trace_id,
-                parent: Some(span_id),
-                causality: Some(causality),
-                link: None,
-            },
-            // Its own headers name another trace: that is where it is to be found.
-            Tie::Child(causality) | Tie::Linked(causality) => Place {
-                link: Some(Link {
-                    trace_id,
-                    span_id,
-                    causality,
-                }),
-                ..self.alone()
-            },
-        }
+    fn beside(&self, on: (TraceId, SpanId), tie: Tie) -> Place {
+        Place::beside(on, tie, self.message, self.context.as_ref())
     }
 
-    /// Its place where no other exchange seen here is known to be its parent.
     fn alone(&self) -> Place {
-        match &self.context {
-            Some(context) => Place {
-                trace_id: context.trace_id,
-                parent: context.parent,
-                causality: context.parent.map(|_| Causality {
-                    method: Method::Explicit,
-                    confidence: 1.0,
-                }),
-                link: None,
-            },
-            None => Place {
-                trace_id: self.message.trace_id(),
-                parent: None,
-                causality: None,
-                link: None,
-            },
-        }
+        Place::alone(self.message, self.context.as_ref())
     }
 }
 
@@ -581,314 +547,4 @@ fn times(exchange: &Exchange) -> (Timestamp, Timestamp) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exchange::{Fields, Message, Moment, Outcome, Request, Version};
-
-    const FIRST: Timestamp = Timestamp(1_000);
-
-    /// An assembly with a clock, where message `n` is the n-th on a connection.
-    struct Stage {
-        assembly: Assembly,
-        now: Timestamp,
-    }
-
-    impl Stage {
-        fn new() -> Self {
-            Self {
-                assembly: Assembly::new(0.5),
-                now: FIRST,
-            }
-        }
-
-        fn start(&mut self, id: u64, role: Role, message: u64, context: Option<Context>) {
-            let id = ExchangeId(id);
-            let placed_by = match role {
-                Role::Server => PlacedBy::Peer,
-                Role::Client => PlacedBy::Decision,
-            };
-            let message = self::message(message);
-            self.assembly.start(
-                Start {
-                    id,
-                    role,
-                    message,
-                    context,
-                    placed_by,
-                },
-                self.now,
-            );
-        }
-
-        fn decide(&mut self, call: u64, causes: &[(u64, f32)]) {
-            let candidates = causes
-                .iter()
-                .map(|&(cause, confidence)| Candidate {
-                    cause: ExchangeId(cause),
-                    method: Method::Thread,
-                    confidence,
-                    evidence: SmallVec::new(),
-                })
-                .collect();
-            self.assembly.decide(&Decision {
-                call: ExchangeId(call),
-                candidates,
-            });
-        }
-
-        fn end(&mut self, id: u64, role: Role) {
-            self.assembly.end(ExchangeId(id), ended(role), self.now);
-        }
-
-        fn pass(&mut self, time: Duration) {
-            self.now = self.now + time;
-            self.assembly.handle_timeout(self.now);
-        }
-
-        fn out(&mut self) -> Vec<Placed> {
-            std::iter::from_fn(|| self.assembly.poll()).collect()
-        }
-    }
-
-    fn message(offset: u64) -> MessageId {
-        let address = "10.0.0.1:80".parse().unwrap();
-        let connection = Connection {
-            local: address,
-            peer: address,
-            sent_base: 1,
-            received_base: 2,
-            opener: None,
-        };
-        MessageId::new(&connection, Role::Server, offset)
-    }
-
-    fn ended(role: Role) -> Ended {
-        let at = Moment {
-            time: FIRST,
-            ..Moment::default()
-        };
-        let address = "10.0.0.1:80".parse().unwrap();
-        let request = Request {
-            method: Bytes::from_static(b"GET"),
-            target: Bytes::from_static(b"/"),
-            version: Version::Http11,
-            fields: Fields::default(),
-            message: Message {
-                first: at,
-                last: at,
-                ..Message::default()
-            },
-        };
-        let exchange = Exchange {
-            role,
-            request,
-            response: None,
-            interim: 0,
-            outcome: Outcome::Complete,
-            anomalies: crate::exchange::Anomalies::default(),
-            capture: crate::exchange::CaptureMarks::default(),
-            proxied_client: None,
-            upgraded_to: None,
-        };
-        let connection = Connection {
-            local: address,
-            peer: address,
-            sent_base: 0,
-            received_base: 0,
-            opener: None,
-        };
-        Ended {
-            exchange: Box::new(exchange),
-            connection,
-            process: None,
-            queued: None,
-        }
-    }
-
-    fn context(trace: u8) -> Context {
-        Context {
-            trace_id: TraceId([trace; 16]),
-            parent: Some(SpanId([trace; 8])),
-            state: Bytes::new(),
-        }
-    }
-
-    /// curl (1) → front (2), which calls (3) → back (4).
-    #[test]
-    fn a_chain_is_placed_when_its_decisions_are_in_and_in_no_other_order() {
-        let mut stage = Stage::new();
-        stage.start(2, Role::Server, 0, None); // told before the client's call returned
-        stage.start(1, Role::Client, 0, None);
-        stage.start(3, Role::Client, 9, None);
-        stage.start(4, Role::Server, 9, None);
-        for (id, role) in [
-            (4, Role::Server),
-            (3, Role::Client),
-            (2, Role::Server),
-            (1, Role::Client),
-        ] {
-            stage.end(id, role);
-        }
-        assert!(stage.out().is_empty());
-        stage.decide(1, &[]);
-        stage.decide(3, &[(2, 0.9)]);
-        let out = stage.out();
-        let places: Vec<_> = out
-            .iter()
-            .map(|placed| (placed.span_id, &placed.place))
-            .collect();
-        let parent = |id| {
-            places
-                .iter()
-                .find(|(span, _)| *span == id)
-                .unwrap()
-                .1
-                .parent
-        };
-        let span = |offset, role| message(offset).span_id(role);
-        assert_eq!(parent(span(0, Role::Client)), None);
-        assert_eq!(parent(span(0, Role::Server)), Some(span(0, Role::Client)));
-        assert_eq!(parent(span(9, Role::Client)), Some(span(0, Role::Server)));
-        assert_eq!(parent(span(9, Role::Server)), Some(span(9, Role::Client)));
-        assert!(
-            places
-                .iter()
-                .all(|(_, place)| place.trace_id == message(0).trace_id())
-        );
-        assert_eq!(stage.assembly.open(), 0);
-        assert!(stage.assembly.ends.is_empty());
-    }
-
-    #[test]
-    fn a_server_whose_client_is_not_here_is_a_root_or_hangs_on_its_headers() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Server, 0, None);
-        stage.start(2, Role::Server, 9, Some(context(7)));
-        stage.end(1, Role::Server);
-        stage.end(2, Role::Server);
-        assert!(stage.out().is_empty());
-        stage.pass(PEER_LAG);
-        let out = stage.out();
-        assert_eq!(out[0].place.parent, None);
-        assert_eq!(out[1].place.trace_id, TraceId([7; 16]));
-        assert_eq!(out[1].place.parent, Some(SpanId([7; 8])));
-    }
-
-    #[test]
-    fn a_client_that_shows_up_late_is_taken_if_nobody_was_told_otherwise() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Server, 0, None);
-        stage.pass(PEER_LAG * 2);
-        stage.start(2, Role::Client, 0, None);
-        stage.decide(2, &[]);
-        stage.end(1, Role::Server);
-        assert_eq!(
-            stage.out()[0].place.parent,
-            Some(message(0).span_id(Role::Client))
-        );
-    }
-
-    #[test]
-    fn a_doubtful_cause_is_a_link_and_never_a_parent() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Server, 0, None);
-        stage.start(2, Role::Client, 9, None);
-        stage.decide(2, &[(1, 0.4), (7, 0.1)]);
-        stage.end(2, Role::Client);
-        stage.pass(PEER_LAG);
-        let place = &stage.out()[0].place;
-        assert_eq!(place.parent, None);
-        let link = place.link.unwrap();
-        assert_eq!(link.span_id, message(0).span_id(Role::Server));
-        assert!((link.causality.confidence - 0.4).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_call_in_another_trace_links_to_its_cause_and_stays_in_its_trace() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Server, 0, Some(context(7)));
-        stage.start(2, Role::Client, 9, Some(context(8)));
-        stage.start(3, Role::Client, 18, Some(context(7)));
-        for call in [2, 3] {
-            stage.decide(call, &[(1, 1.0)]);
-            stage.end(call, Role::Client);
-        }
-        stage.pass(PEER_LAG);
-        let out = stage.out();
-        assert_eq!(out[0].place.trace_id, TraceId([8; 16]));
-        assert_eq!(out[0].place.parent, Some(SpanId([8; 8])));
-        assert_eq!(out[0].place.link.unwrap().trace_id, TraceId([7; 16]));
-        assert_eq!(out[1].place.trace_id, TraceId([7; 16]));
-        assert_eq!(out[1].place.parent, Some(message(0).span_id(Role::Server)));
-    }
-
-    #[test]
-    fn a_cause_that_was_handed_out_is_remembered() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Server, 0, None);
-        stage.end(1, Role::Server);
-        stage.pass(PEER_LAG);
-        assert_eq!(stage.out().len(), 1);
-        stage.start(2, Role::Client, 9, None);
-        stage.decide(2, &[(1, 0.9)]);
-        stage.end(2, Role::Client);
-        assert_eq!(
-            stage.out()[0].place.parent,
-            Some(message(0).span_id(Role::Server))
-        );
-    }
-
-    #[test]
-    fn a_call_to_oneself_is_not_its_own_cause_and_a_circle_ends() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Client, 0, None);
-        stage.start(2, Role::Server, 0, None);
-        stage.decide(1, &[(2, 1.0)]);
-        stage.start(3, Role::Client, 9, None);
-        stage.start(4, Role::Server, 9, None);
-        stage.start(5, Role::Client, 18, None);
-        stage.start(6, Role::Server, 18, None);
-        stage.decide(3, &[(6, 1.0)]);
-        stage.decide(5, &[(4, 1.0)]);
-        for id in 1..=6 {
-            stage.end(
-                id,
-                if id % 2 == 0 {
-                    Role::Server
-                } else {
-                    Role::Client
-                },
-            );
-        }
-        assert_eq!(stage.out().len(), 2);
-        stage.pass(PLACE_LAG);
-        assert_eq!(stage.out().len(), 4);
-        assert_eq!(stage.assembly.overdue(), 1);
-    }
-
-    #[test]
-    fn a_client_tells_when_its_server_read_and_wrote() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Client, 0, None);
-        stage.start(2, Role::Server, 0, None);
-        stage.decide(1, &[]);
-        stage.end(1, Role::Client);
-        assert!(stage.out().is_empty(), "the server's end is still to come");
-        stage.end(2, Role::Server);
-        let out = stage.out();
-        assert_eq!(out[0].served, Some((FIRST, FIRST)));
-        assert_eq!(out.len(), 2);
-    }
-
-    #[test]
-    fn what_is_left_at_the_end_of_input_is_handed_out() {
-        let mut stage = Stage::new();
-        stage.start(1, Role::Server, 0, None);
-        stage.start(2, Role::Client, 9, None);
-        stage.end(1, Role::Server);
-        stage.end(2, Role::Client);
-        stage.assembly.finish();
-        assert_eq!(stage.out().len(), 2);
-        assert_eq!(stage.assembly.poll_timeout(), None);
-    }
-}
+mod tests;
