@@ -17,10 +17,8 @@ pub(super) fn spans(traces: u64, every_us: u64) -> Vec<Recorded> {
         sample.add(
             traces + n,
             None,
-            "front",
-            "POST /metrics",
-            tick,
-            tick + 900,
+            ("front", "POST /metrics"),
+            (tick, tick + 900),
             Some("monitor"),
         );
         tick += 10 * every_us;
@@ -37,7 +35,7 @@ struct Sample {
 
 impl Sample {
     fn trace(&mut self, trace: u64, start: u64) {
-        let root = self.add(trace, None, "front", "GET /", start, 0, None);
+        let root = self.add(trace, None, ("front", "GET /"), (start, 0), None);
         let at = start + 150 + self.noise(200);
         let (search, mut end) = self.call(trace, root, "front", "search", at);
         let later = at + 400 + self.noise(80);
@@ -58,8 +56,14 @@ impl Sample {
     fn call(&mut self, trace: u64, parent: u64, from: &str, to: &str, at: u64) -> (u64, u64) {
         let name = format!("GET /{to}");
         let end = at + 1500 + self.noise(6000);
-        let client = self.add(trace, Some(parent), from, &name, at, end, Some(to));
-        let server = self.add(trace, Some(client), to, &name, at + 100, end - 100, None);
+        let client = self.add(trace, Some(parent), (from, &name), (at, end), Some(to));
+        let server = self.add(
+            trace,
+            Some(client),
+            (to, &name),
+            (at + 100, end - 100),
+            None,
+        );
         (server, end)
     }
 
@@ -67,10 +71,8 @@ impl Sample {
         &mut self,
         trace: u64,
         parent: Option<u64>,
-        service: &str,
-        name: &str,
-        start_us: u64,
-        end_us: u64,
+        (service, name): (&str, &str),
+        (start_us, end_us): (u64, u64),
         peer: Option<&str>,
     ) -> u64 {
         let span = self.spans.len() as u64 + 1;
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_engine_beats_every_simple_rule() {
-        let spans = spans(600, 3000);
+        let spans = spans(400, 12_000);
         let outcome = feed::run(&spans, &Config::default(), &[]).unwrap();
         let engine = score::score(&spans, &outcome.predictions);
         assert!(engine.link > 0.97, "{engine:?}");
@@ -131,8 +133,8 @@ mod tests {
 
     #[test]
     fn what_was_learnt_helps_under_load() {
-        let calm = spans(400, 20_000);
-        let busy = recorded::compress(&spans(400, 20_000), 16);
+        let calm = spans(150, 20_000);
+        let busy = recorded::compress(&spans(150, 20_000), 16);
         let learnt = feed::run(&calm, &Config::default(), &[]).unwrap().models;
         let cold = feed::run(&busy, &Config::default(), &[]).unwrap();
         let warm = feed::run(&busy, &Config::default(), &learnt).unwrap();
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn timing_is_what_decides_here() {
-        let spans = spans(200, 3000);
+        let spans = spans(100, 3000);
         let without = Config {
             without: vec![Method::Timing],
             ..Config::default()

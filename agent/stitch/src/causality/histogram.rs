@@ -44,8 +44,9 @@ impl Histogram {
         let centre = position(gap) as i32;
         let far = SPARSE / (SPARSE + self.total);
         self.spread(centre, NEAR, weight * (1.0 - far));
-        FAR.into_iter()
-            .for_each(|reach| self.spread(centre, reach, weight * far / 2.0));
+        for reach in FAR {
+            self.spread(centre, reach, weight * far / 2.0);
+        }
         self.total += weight;
         if self.total > HALVE_AT {
             self.bins.iter_mut().for_each(|bin| *bin /= 2.0);
@@ -57,8 +58,8 @@ impl Histogram {
     fn spread(&mut self, centre: i32, reach: i32, weight: f32) {
         let norm = weight / ((reach + 1) * (reach + 1)) as f32;
         for offset in -reach..=reach {
-            let bin = (centre + offset).clamp(0, BINS as i32 - 1).unsigned_abs();
-            self.bins[bin as usize] += norm * (reach + 1 - offset.abs()) as f32;
+            let bin = (centre + offset).max(0).unsigned_abs() as usize;
+            self.bins[bin.min(BINS - 1)] += norm * (reach + 1 - offset.abs()) as f32;
         }
     }
 

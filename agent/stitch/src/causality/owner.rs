@@ -603,9 +603,9 @@ impl Owner {
         let pairs = self.solver(config).undecided_by_gaps(call);
         let label = self.scene.calls.get(call).map(|row| row.label);
         for in_order in pairs {
-            label
-                .iter()
-                .for_each(|label| self.model.learn_order(*label, in_order));
+            if let Some(label) = label {
+                self.model.learn_order(label, in_order);
+            }
         }
     }
 
