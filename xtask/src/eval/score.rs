@@ -95,8 +95,8 @@ impl Tally {
         self.wrong_sure += usize::from(sure && !right);
         self.causeless += usize::from(call.parent.is_none());
         self.false_parents += usize::from(call.parent.is_none() && given);
-        let bin = (prediction.confidence * BINS as f32) as usize;
-        let bin = &mut self.bins[bin.min(BINS - 1)];
+        let bin = (1..BINS).filter(|bin| prediction.confidence >= *bin as f32 / BINS as f32);
+        let bin = &mut self.bins[bin.count()];
         bin.0 += 1;
         bin.1 += usize::from(right);
         bin.2 += f64::from(prediction.confidence);

@@ -64,7 +64,9 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
         entry.probability = (score(entry) - best).exp();
         sum += entry.probability;
     }
-    odds.iter_mut().for_each(|entry| entry.probability /= sum);
+    for entry in &mut odds {
+        entry.probability /= sum;
+    }
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     odds
 }

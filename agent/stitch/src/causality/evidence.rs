@@ -7,7 +7,6 @@
 //! [`Config::without`]: super::Config::without
 
 use super::act::Features;
-use super::call::Call;
 use super::scene::Scene;
 use super::{coroutine, event_loop, explicit, opener, thread, token};
 use crate::event::SocketId;
@@ -44,9 +43,6 @@ type AtCall = fn(&Scene, Beginning<'_>, &mut Said);
 /// What can be told of undecided calls when a response was written: each call
 /// with its weight for the request answered.
 type AtResponse = fn(&Scene, u32, Moment, &mut Vec<(u32, f32)>);
-
-/// What can be told once a runtime named the caller.
-pub(super) type AtCaller = fn(&Scene, &Call, &mut Said);
 
 /// Evidence at the call.
 pub(super) const AT_CALL: &[(Method, AtCall)] = &[

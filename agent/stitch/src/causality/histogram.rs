@@ -12,8 +12,8 @@ const SHORTEST: f32 = 10.0;
 pub(super) const BINS: usize = 96;
 /// Bins to each side that a sample reaches: most of it close by. Of what goes
 /// farther, half goes to either.
-const NEAR: isize = 2;
-const FAR: [isize; 2] = [6, 16];
+const NEAR: i32 = 2;
+const FAR: [i32; 2] = [6, 16];
 /// Samples after which half of a sample goes far: early ones stand for many
 /// gaps not seen yet.
 const SPARSE: f32 = 4.0;
@@ -41,11 +41,12 @@ impl Default for Histogram {
 impl Histogram {
     /// Learns a gap (in ns) with a weight of 0 to 1.
     pub(super) fn add(&mut self, gap: u64, weight: f32) {
-        let centre = position(gap) as isize;
+        let centre = position(gap) as i32;
         let far = SPARSE / (SPARSE + self.total);
         self.spread(centre, NEAR, weight * (1.0 - far));
-        FAR.into_iter()
-            .for_each(|reach| self.spread(centre, reach, weight * far / 2.0));
+        for reach in FAR {
+            self.spread(centre, reach, weight * far / 2.0);
+        }
         self.total += weight;
         if self.total > HALVE_AT {
             self.bins.iter_mut().for_each(|bin| *bin /= 2.0);
@@ -54,18 +55,18 @@ impl Histogram {
     }
 
     /// Spreads a weight over the bins around `centre`, as a triangle.
-    fn spread(&mut self, centre: isize, reach: isize, weight: f32) {
+    fn spread(&mut self, centre: i32, reach: i32, weight: f32) {
         let norm = weight / ((reach + 1) * (reach + 1)) as f32;
         for offset in -reach..=reach {
-            let bin = (centre + offset).clamp(0, BINS as isize - 1);
-            self.bins[bin as usize] += norm * (reach + 1 - offset.abs()) as f32;
+            let bin = (centre + offset).max(0).unsigned_abs() as usize;
+            self.bins[bin.min(BINS - 1)] += norm * (reach + 1 - offset.abs()) as f32;
         }
     }
 
     /// Probability density of a gap, per ns; `resolution` is the clock's, in ns.
     pub(super) fn density(&self, gap: u64, resolution: u64) -> f32 {
         let at = (position(gap) - 0.5).clamp(0.0, BINS as f32 - 1.0);
-        let low = at as usize;
+        let low = (at as i32).unsigned_abs() as usize;
         let high = (low + 1).min(BINS - 1);
         let part = at - low as f32;
         let count = self.bins[low] * (1.0 - part) + self.bins[high] * part;
@@ -84,9 +85,9 @@ impl Histogram {
     }
 
     /// A histogram from saved bins.
-    pub(super) fn from_bins(bins: [f32; BINS]) -> Self {
+    pub(super) fn from_bins(bins: &[f32; BINS]) -> Self {
         let total = bins.iter().sum();
-        Self { bins, total }
+        Self { bins: *bins, total }
     }
 
     /// The gap in ns below which half of the samples lie.
@@ -95,7 +96,8 @@ impl Histogram {
         for (index, bin) in self.bins.iter().enumerate() {
             left -= bin;
             if left <= 0.0 {
-                return (SHORTEST + (index as f32 + 0.5) / PER_OCTAVE).exp2() as u64;
+                return ((SHORTEST + (index as f32 + 0.5) / PER_OCTAVE).exp2() as i64)
+                    .unsigned_abs();
             }
         }
         0

@@ -570,7 +570,7 @@ impl Input<'_> {
         for bin in &mut bins {
             *bin = self.weight()?;
         }
-        Ok(Histogram::from_bins(bins))
+        Ok(Histogram::from_bins(&bins))
     }
 
     fn count(&mut self, limit: usize) -> Result<usize, ModelError> {

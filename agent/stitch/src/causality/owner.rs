@@ -419,11 +419,11 @@ impl Owner {
         }
         let mut weights = Weights::default();
         weights.add(method, weight);
-        if let Some(target) = self.scene.requests.get_mut(request) {
-            if target.started.time <= row.started.time {
-                row.links.push(Link { request, weights });
-                target.suitors.push(call);
-            }
+        if let Some(target) = self.scene.requests.get_mut(request)
+            && target.started.time <= row.started.time
+        {
+            row.links.push(Link { request, weights });
+            target.suitors.push(call);
         }
     }
 
@@ -558,8 +558,9 @@ impl Owner {
             };
             self.release(*request, slot, right, desk.config.after_response);
         }
-        if best.is_none() {
-            self.drop_call(slot, desk);
+        match best {
+            Some(request) => self.trim(request, desk),
+            None => self.drop_call(slot, desk),
         }
         if odds
             .first()
@@ -602,9 +603,9 @@ impl Owner {
         let pairs = self.solver(config).undecided_by_gaps(call);
         let label = self.scene.calls.get(call).map(|row| row.label);
         for in_order in pairs {
-            label
-                .iter()
-                .for_each(|label| self.model.learn_order(*label, in_order));
+            if let Some(label) = label {
+                self.model.learn_order(label, in_order);
+            }
         }
     }
 
@@ -652,6 +653,22 @@ impl Owner {
         desk.gone.push(request.id);
         for call in request.calls {
             self.drop_call(call, desk);
+        }
+    }
+
+    /// Forgets the first calls of a request that makes very many.
+    fn trim(&mut self, request: u32, desk: &mut Desk<'_>) {
+        let Some(row) = self.scene.requests.get_mut(request) else {
+            return;
+        };
+        if row.calls.len() <= MAX_CALLS {
+            return;
+        }
+        let first = row.calls[0];
+        let done = self.scene.calls.get(first).is_some_and(|call| call.decided);
+        if done {
+            row.calls.remove(0);
+            self.drop_call(first, desk);
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) struct Request {
     /// The trace its headers name.
     pub(super) trace_id: Option<TraceId>,
     /// Request ids and tokens that it is indexed by.
-    pub(super) request_ids: SmallVec<[u64; 2]>,
+    pub(super) shared_ids: SmallVec<[u64; 2]>,
     /// Distinctive tokens that it is indexed by.
     pub(super) tokens: SmallVec<[u64; 4]>,
     /// Calls presently given to it, in the order of their starts.

@@ -163,7 +163,7 @@ impl Scene {
         self.open += 1;
         let (id, at) = (request.id, request.started);
         let (trace_id, coroutine) = (request.trace_id, at.task.coroutine);
-        let (request_ids, tokens) = (request.request_ids.clone(), request.tokens.clone());
+        let (request_ids, tokens) = (request.shared_ids.clone(), request.tokens.clone());
         let slot = self.requests.insert(request);
         self.link_newest(slot);
         if let Some(trace_id) = trace_id {
@@ -222,7 +222,7 @@ impl Scene {
             self.traces.remove(trace_id, slot);
         }
         request
-            .request_ids
+            .shared_ids
             .iter()
             .for_each(|id| self.request_ids.remove(id, slot));
         request
@@ -412,7 +412,7 @@ pub(super) fn request(id: ExchangeId, at: Moment, features: Features) -> Request
         responded: None,
         ended: false,
         trace_id: features.trace_id,
-        request_ids: features.request_ids,
+        shared_ids: features.request_ids,
         tokens: features.tokens,
         calls: SmallVec::new(),
         suitors: SmallVec::new(),

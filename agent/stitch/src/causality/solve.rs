@@ -106,9 +106,9 @@ impl Solver<'_> {
         }
         requests.sort_unstable();
         requests.dedup();
-        requests
-            .into_iter()
-            .for_each(|request| self.refresh(request));
+        for request in requests {
+            self.refresh(request);
+        }
     }
 
     /// Brings the cached likelihood and position of a request up to date.
@@ -184,7 +184,9 @@ impl Solver<'_> {
             self.assign(*call, *to);
         }
         for (_, to) in change {
-            to.iter().for_each(|request| self.refresh(*request));
+            if let Some(request) = to {
+                self.refresh(*request);
+            }
         }
     }
 
@@ -196,7 +198,9 @@ impl Solver<'_> {
         let from = std::mem::replace(&mut call.parent, to);
         if let Some(request) = from.and_then(|from| self.scene.requests.get_mut(from)) {
             request.calls.retain(|other| *other != slot);
-            from.into_iter().for_each(|from| self.refresh(from));
+            if let Some(from) = from {
+                self.refresh(from);
+            }
         }
         let Some(to) = to else { return };
         let calls = self.scene.requests.get(to).map(|r| &r.calls);

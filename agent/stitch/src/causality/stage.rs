@@ -100,7 +100,7 @@ impl Causality {
             Act::Connected { socket, at } => {
                 if let Some(owner) = self.of_task(at.task) {
                     self.work(owner, at.time, |owner, _| {
-                        owner.scene.opened(socket, at.task)
+                        owner.scene.opened(socket, at.task);
                     });
                 }
             }
@@ -136,7 +136,7 @@ impl Causality {
             .collect();
         owners.sort_unstable();
         for (_, owner) in owners {
-            self.work(owner, self.last(owner), |owner, desk| owner.finish(desk));
+            self.work(owner, self.last(owner), super::owner::Owner::finish);
         }
     }
 
@@ -277,11 +277,11 @@ impl Causality {
         if let Some(slot) = self.by_key.get(&key) {
             return *slot;
         }
-        if self.owners.len() >= self.config.max_owners {
-            if let Some(&(_, slot)) = self.silent.first() {
-                self.counters.owners_evicted += 1;
-                self.remove_owner(slot, now);
-            }
+        if self.owners.len() >= self.config.max_owners
+            && let Some(&(_, slot)) = self.silent.first()
+        {
+            self.counters.owners_evicted += 1;
+            self.remove_owner(slot, now);
         }
         let model = self.models.remove(&key).unwrap_or_default();
         let slot = self.owners.insert(Entry {
@@ -295,7 +295,7 @@ impl Causality {
     }
 
     fn remove_owner(&mut self, slot: u32, now: Timestamp) {
-        self.work(slot, now, |owner, desk| owner.finish(desk));
+        self.work(slot, now, super::owner::Owner::finish);
         let Some(entry) = self.owners.remove(slot) else {
             return;
         };

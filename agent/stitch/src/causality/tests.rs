@@ -326,15 +326,15 @@ fn a_decision_comes_within_the_lag() {
 }
 
 #[test]
-fn ten_thousand_requests_in_flight_are_bounded() {
+fn requests_in_flight_are_bounded() {
     let config = Config {
-        max_requests: 1000,
-        max_pending: 500,
+        max_requests: 300,
+        max_pending: 100,
         lag: Duration::from_secs(1000),
         ..Config::default()
     };
     let mut script = Script::default();
-    for n in 0..10_000 {
+    for n in 0..2000 {
         script.request(
             MS + n * 10,
             Task {
@@ -355,7 +355,7 @@ fn ten_thousand_requests_in_flight_are_bounded() {
         }
     }
     let decisions = script.play(config);
-    assert_eq!(decisions.len(), 2000);
+    assert_eq!(decisions.len(), 400);
 }
 
 #[test]
