@@ -66,7 +66,9 @@ def answer(sock, connection, request, received):
         headers=[("Server", "h11")] + framing(plan) + fill(plan),
         reason=plan["reason"].encode(),
     )
-    message = Message(connection, head, dict(plan, pieces=[]) if bodiless else plan)
+    if bodiless:
+        plan = dict(plan, pieces=[], trailers=False)
+    message = Message(connection, head, plan)
     sender.write(message.head)
     for data in message.body():
         sender.write(data)

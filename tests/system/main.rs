@@ -5,6 +5,7 @@
 
 mod chain;
 mod collector;
+mod differential;
 mod harness;
 mod overflow;
 mod proxy;

@@ -5,6 +5,7 @@
 mod collector;
 mod debian;
 mod go;
+mod h11;
 mod rust;
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ pub(crate) fn run() -> Result<()> {
     to_build()?;
     debian::install(debian::TO_DEMONSTRATE)?;
     debian::install(debian::TO_TEST)?;
+    h11::install()?;
     collector::build(&go::install()?)
 }
 

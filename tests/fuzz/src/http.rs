@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wirespan_stitch::connection::{Connection, End, Progress, Step};
 use wirespan_stitch::event::{Closed, Data, Direction, Shortfall, SocketId, Source, Task};
-use wirespan_stitch::exchange::{Exchange, Message, Outcome};
+use wirespan_stitch::exchange::{Anomaly, Exchange, Message, Outcome};
 use wirespan_stitch::protocol::{Counters, Limits};
 use wirespan_stitch::time::Timestamp;
 use wirespan_stitch::verdict::Verdict;
@@ -33,7 +33,9 @@ pub(crate) fn run(input: &[u8]) {
     let pieces = talk.cut(plan.seed);
     let cut = talk.follow(&plan, &pieces, false);
     cut.check(&talk);
-    assert_eq!(cut.exchanges, whole.exchanges, "pieces make a difference");
+    if whole.is_all_http() {
+        assert_eq!(cut.exchanges, whole.exchanges, "pieces make a difference");
+    }
 
     let obeyed = talk.follow(&plan, &pieces, true);
     obeyed.check(&talk);
@@ -192,7 +194,6 @@ impl<'a> Talk<'a> {
         assert_eq!(requested, outcomes.counters.requests);
         assert_eq!(outcomes.exchanges.len() as u64, requested, "all end");
         assert_eq!(outcomes.counters.exchanges_total(), requested);
-        assert_eq!(connection.deadline(), None, "after the end");
         outcomes
     }
 
@@ -312,6 +313,19 @@ impl Outcomes {
         }
     }
 
+    /// Whether nothing had to be searched for: where something has, it counts
+    /// what a call begins with.
+    fn is_all_http(&self) -> bool {
+        let counters = &self.counters;
+        counters.places_lost == 0
+            && counters.bytes_searched == 0
+            && counters.not_http.iter().all(|count| *count == 0)
+            && self
+                .exchanges
+                .iter()
+                .all(|(_, exchange)| !exchange.anomalies.contains(Anomaly::ExcessBytes))
+    }
+
     /// Whether there is nothing in the conversation but whole, regular messages,
     /// and no body that looks like one.
     fn is_without_doubt(&self, talk: &Talk<'_>) -> bool {
@@ -331,7 +345,7 @@ impl Outcomes {
         let counters = &self.counters;
         regular
             && versions.sum::<usize>() == 2 * self.exchanges.len()
-            && counters.places_lost == 0
+            && self.is_all_http()
             && counters.responses_unmatched == 0
             && counters.pending_limit == 0
             && counters.backlog_limit == 0

@@ -51,7 +51,7 @@ pub const TARGETS: &[Target] = &[
         name: "propagation",
         run: propagation::run,
         max_len: 2048,
-        memory: 64 << 10,
+        memory: 1 << 20, // Most of it for what the target compares with.
     },
     Target {
         name: "recording",
@@ -64,7 +64,7 @@ pub const TARGETS: &[Target] = &[
         name: "text",
         run: text::run,
         max_len: 1024,
-        memory: 64 << 10,
+        memory: 256 << 10,
     },
 ];
 

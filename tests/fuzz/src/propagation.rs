@@ -104,7 +104,7 @@ fn check_order<'a>(propagated: &Propagated<'a>, fields: &[Field<'a>]) {
     let mut sorted = fields.to_vec();
     sorted.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     let mut sorted = extract(sorted);
-    let mut ids = [propagated.request_ids.clone(), sorted.request_ids];
+    let mut ids = [propagated.request_ids.clone(), sorted.request_ids.clone()];
     for ids in &mut ids {
         ids.sort_unstable();
     }
@@ -124,7 +124,7 @@ fn check_traceparent(propagated: &Propagated<'_>, fields: &[Field<'_>]) {
     values.sort_unstable();
     values.dedup();
     let expected = match values.as_slice() {
-        [value] => std::str::from_utf8(value).ok().and_then(traceparent),
+        [value] => traceparent(&String::from_utf8_lossy(value)),
         _ => None,
     };
     let invalid = !values.is_empty() && expected.is_none();
