@@ -41,6 +41,7 @@ pub(crate) fn bare(head: &mut Transfer, shortfall: u8) {
     head.copied = 0;
     head.shortfall = shortfall;
     if let Some(record) = ring::reserve::<Transfer>(head.length) {
+        head.time = ring::time();
         unsafe { record.write(*head) };
         ring::submit(record);
     }
@@ -89,6 +90,7 @@ fn copy_buffer<const ROOM: usize>(head: &mut Transfer, address: u64, wanted: u32
     let Some(record) = ring::reserve::<Record<ROOM>>(head.length) else {
         return;
     };
+    head.time = ring::time();
     let length = opaque(wanted).min(ROOM as u32);
     let payload = unsafe { &raw mut (*record).payload };
     let result = unsafe { bpf_probe_read_user(payload.cast(), length, address as *const _) };
@@ -106,6 +108,7 @@ fn copy_vector<const ROOM: usize>(head: &mut Transfer, address: u64, count: u64,
     let Some(record) = ring::reserve::<Record<ROOM>>(head.length) else {
         return;
     };
+    head.time = ring::time();
     let half = (ROOM / 2) as u64;
     let copied = unsafe { &raw mut (*record).head.copied };
     let payload = unsafe { &raw mut (*record).payload }.cast::<u8>();

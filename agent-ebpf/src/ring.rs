@@ -5,7 +5,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{
-    bpf_get_smp_processor_id, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+    bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 use wirespan_ebpf::loss;
 
@@ -23,6 +23,14 @@ pub(crate) fn reserve<T>(bytes: u32) -> Option<*mut T> {
         return None;
     }
     Some(record)
+}
+
+/// The time of a record, to be taken once its place is reserved: so whatever
+/// user space finds reserved later is later, and once all up to a place is
+/// there, nothing earlier will come.
+#[inline(always)]
+pub(crate) fn time() -> u64 {
+    unsafe { bpf_ktime_get_ns() }
 }
 
 /// Hands the record to user space, and wakes it if it sleeps.

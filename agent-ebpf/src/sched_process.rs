@@ -10,9 +10,7 @@
 //! `include/trace/events/sched.h`, Linux 2.6.31 and (exec) 3.4. Threads pass here,
 //! too, and are of no interest.
 
-use aya_ebpf::helpers::generated::{
-    bpf_ktime_get_ns, bpf_probe_read_kernel_str, bpf_probe_read_user,
-};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use wirespan_ebpf::loss;
@@ -85,6 +83,7 @@ pub(crate) fn sched_process_exec(context: BtfTracePointContext) -> i32 {
     let Some(record) = ring::reserve::<Executed>(0) else {
         return 0;
     };
+    let time = ring::time();
     let start_time = load!(task, start_boottime: u64);
     let parent_pid = parent(task);
     let path_length = path(record, program);
@@ -93,7 +92,7 @@ pub(crate) fn sched_process_exec(context: BtfTracePointContext) -> i32 {
         (&raw mut (*record).kind).write(EXECUTED);
         (&raw mut (*record).reserved).write([0; 3]);
         (&raw mut (*record).pid).write(pid);
-        (&raw mut (*record).time).write(bpf_ktime_get_ns());
+        (&raw mut (*record).time).write(time);
         (&raw mut (*record).start_time).write(start_time);
         (&raw mut (*record).parent_pid).write(parent_pid);
         (&raw mut (*record).path_length).write(path_length);
@@ -106,7 +105,7 @@ pub(crate) fn sched_process_exec(context: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn tell(kind: u8, pid: u32, parent_pid: u32, start_time: u64) {
     if let Some(record) = ring::reserve::<Lifecycle>(0) {
-        let time = unsafe { bpf_ktime_get_ns() };
+        let time = ring::time();
         let event = Lifecycle {
             kind,
             reserved: [0; 3],

@@ -10,7 +10,7 @@
 //! read what had arrived before. `tcp_destroy_sock` is: by then no process holds
 //! the socket.
 
-use aya_ebpf::helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use wirespan_ebpf::record::{self, Closed, IPV4, IPV6, OPENER_LOCAL, OPENER_PEER, Transfer};
@@ -72,7 +72,7 @@ pub(crate) fn tcp_destroy_sock(context: BtfTracePointContext) -> i32 {
             kind: record::CLOSED,
             flags: reset | totals,
             reserved: [0; 6],
-            time: unsafe { bpf_ktime_get_ns() },
+            time: ring::time(),
             cookie: socket.cookie,
             sent: socket.sent,
             received: socket.arrived(sk, tcp),
@@ -113,6 +113,7 @@ fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
     if let Some(record) = ring::reserve::<Transfer>(0) {
         let mut opened = stream::describe(sk, family, socket);
         opened.kind = record::OPENED;
+        opened.time = ring::time();
         opened.pid = socket.connect_pid;
         opened.tid = socket.connect_tid;
         opened.flags = if admission == Admission::Undecided {

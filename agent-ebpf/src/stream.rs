@@ -1,7 +1,7 @@
 //! One call that moved bytes through a TCP socket: whether to tell of it, at
 //! which offset, and how many of its bytes to copy.
 
-use aya_ebpf::helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 use wirespan_ebpf::record::{self, IPV4, IPV6, PAYLOAD_MAX, Transfer};
 use wirespan_ebpf::verdict;
 
@@ -61,7 +61,7 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
     tell(&mut head, socket, start, unwanted, reachable);
 }
 
-/// What every [`Transfer`] says of the socket and the time.
+/// What every [`Transfer`] says of the socket.
 #[inline(always)]
 pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer {
     let (local, peer) = if family == u16::from(IPV4) {
@@ -81,7 +81,7 @@ pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer 
         family: family as u8,
         shortfall: 0,
         copied: 0,
-        time: unsafe { bpf_ktime_get_ns() },
+        time: 0,
         cookie: socket.cookie,
         offset: 0,
         length: 0,

@@ -5,7 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -14,12 +14,11 @@ use wirespan_stitch::event::decode::Decoded;
 use wirespan_stitch::event::{Event, Process};
 use wirespan_stitch::time::Timestamp;
 
-use crate::probe::{self, Capture};
+use crate::probe::{self, Capture, Drained};
 use crate::process::{Processes, host};
 
-/// How long the kernel side may take from the time of an event until it can be
-/// read. An event that takes longer is late, and counted.
-const LAG: Duration = Duration::from_millis(20);
+/// How long to sleep at least, where there is reason to look again soon.
+const SHORT: Duration = Duration::from_millis(1);
 
 /// How long to sleep at most: a signal wakes us, but may come just before.
 const IDLE: Duration = Duration::from_secs(2);
@@ -51,36 +50,40 @@ pub fn watch(config: &probe::Config, sink: &mut impl Sink) -> Result<Capture> {
     let mut capture = Capture::load(config).context("cannot trace (see `wirespan doctor`)")?;
     sink.take(clock)?;
     say_ready();
-    let mut ending: Option<Instant> = None;
+    let mut ending: Option<Timestamp> = None;
     loop {
         if ending.is_none() && stop.load(Relaxed) {
-            ending = Some(Instant::now() + LAST_LOOK);
+            ending = Some(probe::now());
         }
-        let before = probe::now();
-        let taken = drain(&mut capture, &mut processes, sink)?;
-        let complete = (taken == 0).then(|| before - LAG);
+        let Drained { taken, complete } = drain(&mut capture, &mut processes, sink)?;
         let due = sink.settle(&capture, complete)?;
-        match ending {
-            Some(end) if taken == 0 || Instant::now() > end => return Ok(capture),
-            None if taken == 0 => {
-                let wait = due.map_or(IDLE, |due| (due + LAG).since(probe::now()));
-                capture
-                    .wait(wait.clamp(Duration::from_millis(1), IDLE))
-                    .context("cannot wait for the kernel side")?;
-            }
-            _ => {}
+        if let Some(asked) = ending
+            && (complete.is_some_and(|time| time >= asked) || probe::now() > asked + LAST_LOOK)
+        {
+            return Ok(capture);
+        }
+        if taken == 0 {
+            let wait = due.map_or(IDLE, |due| due.since(probe::now()));
+            let idle = if ending.is_some() { SHORT } else { IDLE };
+            capture
+                .wait(wait.clamp(SHORT, idle))
+                .context("cannot wait for the kernel side")?;
         }
     }
 }
 
-fn drain(capture: &mut Capture, processes: &mut Processes, sink: &mut impl Sink) -> Result<usize> {
+fn drain(
+    capture: &mut Capture,
+    processes: &mut Processes,
+    sink: &mut impl Sink,
+) -> Result<Drained> {
     let mut result = Ok(());
     let mut take = |event: Event| {
         if result.is_ok() {
             result = sink.take(event);
         }
     };
-    let taken = capture.drain(|decoded| match decoded {
+    let drained = capture.drain(|decoded| match decoded {
         Decoded::Event(event) => processes.attend(event, &mut take),
         Decoded::Forked(forked) => {
             processes.forked(forked.pid, forked.parent_pid, forked.start_time);
@@ -95,7 +98,7 @@ fn drain(capture: &mut Capture, processes: &mut Processes, sink: &mut impl Sink)
             ..Process::default()
         }),
     });
-    result.map(|()| taken)
+    result.map(|()| drained)
 }
 
 /// Set by the first SIGINT or SIGTERM; the second one ends the process on the

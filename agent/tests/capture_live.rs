@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream}
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use wirespan::probe::{Capture, Config};
+use wirespan::probe::{Capture, Config, now};
 use wirespan_stitch::event::decode::Decoded;
 use wirespan_stitch::event::{
     Closed, Data, Direction, Event, LostReason, Opened, Opener, Shortfall, SocketId,
@@ -52,12 +52,13 @@ impl Live {
 
     fn drain(&mut self) {
         let events = &mut self.events;
-        while self.capture.drain(|decoded| {
+        let start = now();
+        let sink = &mut |decoded| {
             if let Decoded::Event(event) = decoded {
                 events.push(event);
             }
-        }) != 0
-        {}
+        };
+        while self.capture.drain(&mut *sink).complete < Some(start) {}
     }
 
     fn until(&mut self, enough: impl Fn(&[Event]) -> bool) {

@@ -1,24 +1,27 @@
 //! The running capture: records from the kernel in order, verdicts back to it.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
-use aya::maps::{HashMap, Map, MapData, RingBuf};
+use aya::maps::{HashMap, Map};
 use bytes::{Bytes, BytesMut};
 use wirespan_ebpf::verdict::{self, SLOTS};
 use wirespan_ebpf::{loss, record};
 use wirespan_stitch::event::decode::{Decoded, decode, significant_length};
 use wirespan_stitch::event::{Direction, Event, Lost, LostReason};
+use wirespan_stitch::time::{Timestamp, WallTime};
 use wirespan_stitch::verdict::Verdict;
 
+use super::clock::read_clocks;
 use super::executables::Executables;
 use super::load::{self, chain, take_map};
 use super::mapped::Mapped;
+use super::ring::Ring;
 use super::statistics::{self, ProgramStatistics};
-use super::{Config, LoadError, clock, kernel, now};
+use super::{Config, LoadError, kernel, now};
 
 /// At most so many records are taken at once …
 const BATCH_RECORDS: usize = 8_192;
@@ -29,6 +32,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// How long after the last traffic it still is.
 const LINGER: Duration = Duration::from_millis(50);
+/// How long it may take until another processor sees what one has stored.
+const SETTLING: Duration = Duration::from_micros(10);
 /// How often the clocks are compared.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -44,6 +49,7 @@ pub struct Capture {
     reported: Losses,
     clock_due: Option<Instant>,
     traffic: Option<Instant>,
+    mark: Option<Mark>,
     batch: BytesMut,
     ends: Vec<usize>,
 }
@@ -61,15 +67,23 @@ pub struct Losses {
     pub unreadable: u64,
 }
 
-struct Ring(RingBuf<MapData>);
+/// What [`Capture::drain`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Records taken.
+    pub taken: usize,
+    /// All events before this time have been handed out; `None` if no more is
+    /// known than before.
+    pub complete: Option<Timestamp>,
+}
 
-impl std::fmt::Debug for Ring {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_tuple("Ring")
-            .field(&self.0.as_raw_fd())
-            .finish()
-    }
+/// A place in the ring: what was reserved at a time. The kernel side takes the
+/// time of a record after it has reserved its place, so whatever is behind the
+/// place is later than the time.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    time: Timestamp,
+    position: u64,
 }
 
 impl Capture {
@@ -79,8 +93,7 @@ impl Capture {
         let mut ebpf = load::load(config)?;
         let setup = |error: &dyn std::error::Error| LoadError::Setup(chain(error));
         let processors = kernel::possible_processors()?;
-        let ring = take_map(&mut ebpf, "RECORDS")?;
-        let ring = RingBuf::try_from(ring).map_err(|error| setup(&error))?;
+        let ring = map_ring(&ebpf, "RECORDS")?;
         let executables = if config.filter.by_executable() {
             let Map::HashMap(table) = take_map(&mut ebpf, "PROCESSES")? else {
                 return Err(LoadError::Setup("PROCESSES is not a hash map".to_owned()));
@@ -92,7 +105,7 @@ impl Capture {
             None
         };
         Ok(Self {
-            ring: Ring(ring),
+            ring,
             verdicts: map_array(&ebpf, "VERDICTS", SLOTS as usize * 2)?,
             dozing: map_array(&ebpf, "DOZING", 1)?,
             losses: map_array(&ebpf, "LOSSES", (processors * loss::COUNT) as usize)?,
@@ -101,23 +114,24 @@ impl Capture {
             reported: Losses::default(),
             clock_due: None,
             traffic: None,
+            mark: None,
             batch: BytesMut::new(),
             ends: Vec::new(),
         })
     }
 
-    /// Hands what the kernel has told so far, up to one batch, to `sink`; says
-    /// how many records there were. Call it again at once if that was not 0.
+    /// Hands what the kernel has told so far, up to one batch, to `sink`. Call it
+    /// again at once if that were any records.
     ///
-    /// The first call begins with an [`Event::Clock`]; more follow from time to
-    /// time. [`Event::Lost`] comes after the records among which they are missing.
-    pub fn drain(&mut self, mut sink: impl FnMut(Decoded)) -> usize {
-        let started = Instant::now();
-        if self.clock_due.is_none_or(|due| due <= started) {
-            self.clock_due = Some(started + CLOCK_INTERVAL);
-            sink(Decoded::Event(clock()));
-        }
-        let taken = self.take_batch(started);
+    /// An [`Event::Clock`] is among it from time to time. [`Event::Lost`] comes
+    /// after the records among which they are missing.
+    pub fn drain(&mut self, mut sink: impl FnMut(Decoded)) -> Drained {
+        let mark = *self.mark.get_or_insert_with(|| {
+            let time = now() - SETTLING;
+            let position = self.ring.reserved();
+            Mark { time, position }
+        });
+        let taken = self.take_batch(mark.position);
         let batch = std::mem::take(&mut self.batch).freeze();
         let mut start = 0;
         for &end in &self.ends {
@@ -128,12 +142,17 @@ impl Capture {
                 Err(error) => {
                     log::debug!("{error}");
                     self.reported.unreadable += 1;
-                    sink(lost(LostReason::Unreadable, 1));
+                    sink(lost(mark.time, LostReason::Unreadable, 1));
                 }
             }
         }
-        self.report_losses(&mut sink);
-        taken
+        let complete = (self.ring.position() >= mark.position).then_some(mark.time);
+        if let Some(time) = complete {
+            self.mark = None;
+            self.report_losses(time, &mut sink);
+            self.report_clock(time, &mut sink);
+        }
+        Drained { taken, complete }
     }
 
     /// Waits until there may be something to drain, or for `timeout`.
@@ -152,7 +171,7 @@ impl Capture {
         }
         // A record whose writer did not see the flag yet is complete by then.
         std::thread::sleep(POLL_INTERVAL.min(timeout));
-        let result = kernel::wait_readable(self.ring.0.as_raw_fd(), timeout);
+        let result = kernel::wait_readable(self.ring.fd(), timeout);
         for flag in dozing {
             flag.store(0, Ordering::SeqCst);
         }
@@ -212,9 +231,8 @@ impl Capture {
 
     /// Bytes of kernel memory that the maps take.
     pub fn map_bytes(&self) -> io::Result<u64> {
-        let kept = self.ebpf.maps().map(|(_, map)| map);
-        let mut total = statistics::memory(self.ring.0.as_raw_fd())?;
-        for map in kept {
+        let mut total = 0;
+        for (_, map) in self.ebpf.maps() {
             total += statistics::map_memory(map)?;
         }
         if let Some(executables) = &self.executables {
@@ -223,18 +241,19 @@ impl Capture {
         Ok(total)
     }
 
-    fn take_batch(&mut self, now: Instant) -> usize {
+    fn take_batch(&mut self, end: u64) -> usize {
         self.ends.clear();
+        let now = Instant::now();
         let mut taken = 0;
         while taken < BATCH_RECORDS && self.batch.len() < BATCH_BYTES {
-            let Some(item) = self.ring.0.next() else {
+            let Some(item) = self.ring.next(end) else {
                 break;
             };
             taken += 1;
             if self
                 .executables
                 .as_mut()
-                .is_some_and(|executables| !executables.admits(&item))
+                .is_some_and(|executables| !executables.admits(item))
             {
                 continue;
             }
@@ -244,15 +263,29 @@ impl Capture {
             ) {
                 self.traffic = Some(now);
             }
-            let length = significant_length(&item);
+            let length = significant_length(item);
             self.batch
-                .extend_from_slice(item.get(..length).unwrap_or(&item));
+                .extend_from_slice(item.get(..length).unwrap_or(item));
             self.ends.push(self.batch.len());
         }
+        self.ring.release();
         taken
     }
 
-    fn report_losses(&mut self, sink: &mut impl FnMut(Decoded)) {
+    /// The clocks as they stand to each other, at a time that is in the order of
+    /// the events.
+    fn report_clock(&mut self, time: Timestamp, sink: &mut impl FnMut(Decoded)) {
+        let started = Instant::now();
+        if self.clock_due.is_some_and(|due| due > started) {
+            return;
+        }
+        self.clock_due = Some(started + CLOCK_INTERVAL);
+        let (read, wall) = read_clocks();
+        let wall = WallTime(wall.0.saturating_sub(read.0.saturating_sub(time.0)));
+        sink(Decoded::Event(Event::Clock { time, wall }));
+    }
+
+    fn report_losses(&mut self, time: Timestamp, sink: &mut impl FnMut(Decoded)) {
         let losses = self.losses();
         for (reason, count) in [
             (
@@ -265,7 +298,7 @@ impl Capture {
             ),
         ] {
             if count != 0 {
-                sink(lost(reason, count));
+                sink(lost(time, reason, count));
             }
         }
         self.reported = losses;
@@ -280,12 +313,26 @@ impl Capture {
     }
 }
 
-fn lost(reason: LostReason, count: u64) -> Decoded {
+fn lost(time: Timestamp, reason: LostReason, count: u64) -> Decoded {
     Decoded::Event(Event::Lost(Lost {
-        time: now(),
+        time,
         count,
         reason,
     }))
+}
+
+fn map_ring(ebpf: &Ebpf, name: &str) -> Result<Ring, LoadError> {
+    let Some(Map::RingBuf(data)) = ebpf.map(name) else {
+        return Err(LoadError::Setup(format!("there is no ring buffer {name}")));
+    };
+    let info = data
+        .info()
+        .map_err(|error| LoadError::Setup(chain(&error)))?;
+    let fd = std::os::fd::AsFd::as_fd(data.fd());
+    Ring::new(fd, info.max_entries()).map_err(|source| LoadError::Io {
+        what: "cannot map the ring buffer",
+        source,
+    })
 }
 
 fn map_array(ebpf: &Ebpf, name: &str, words: usize) -> Result<Mapped, LoadError> {

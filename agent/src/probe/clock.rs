@@ -13,8 +13,14 @@ pub fn now() -> Timestamp {
     Timestamp(read(libc::CLOCK_MONOTONIC))
 }
 
-/// Both clocks at one moment, to within the time that reading them takes.
+/// How the clocks stand to each other.
 pub fn clock() -> Event {
+    let (time, wall) = read_clocks();
+    Event::Clock { time, wall }
+}
+
+/// Both clocks at one moment, to within the time that reading them takes.
+pub(crate) fn read_clocks() -> (Timestamp, WallTime) {
     let reading = (0..READINGS)
         .map(|_| {
             let before = read(libc::CLOCK_MONOTONIC);
@@ -24,10 +30,7 @@ pub fn clock() -> Event {
         })
         .min();
     let (_, time, wall) = reading.unwrap_or_default();
-    Event::Clock {
-        time: Timestamp(time),
-        wall: WallTime(wall),
-    }
+    (Timestamp(time), WallTime(wall))
 }
 
 fn read(clock: libc::clockid_t) -> u64 {

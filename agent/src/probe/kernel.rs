@@ -1,7 +1,7 @@
 //! What this kernel is and allows.
 #![expect(
     unsafe_code,
-    reason = "poll, uname and malloc_trim are not known to Rust"
+    reason = "poll, sysconf, uname and malloc_trim are not known to Rust"
 )]
 
 use std::fs;
@@ -83,6 +83,13 @@ pub(crate) fn possible_processors() -> Result<u32, LoadError> {
         .and_then(|last| last.parse::<u32>().ok());
     last.map(|last| last + 1)
         .ok_or_else(|| LoadError::Setup(format!("{FILE} holds {possible:?}")))
+}
+
+/// Bytes of a page of memory.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: no precondition.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
 }
 
 /// Waits until `fd` can be read, a signal comes, or `timeout` is over.

@@ -16,10 +16,11 @@ mod kernel;
 mod load;
 mod machine;
 mod mapped;
+mod ring;
 mod statistics;
 
 pub use btf::Btf;
-pub use capture::{Capture, Losses};
+pub use capture::{Capture, Drained, Losses};
 pub use clock::{clock, now};
 pub use error::LoadError;
 pub use filter::{Filter, FilterError, Globs};
