@@ -23,8 +23,10 @@ enum Kind {
     Hex,
     Bool,
     Number,
-    /// An integer of 64 bits.
+    /// `fixed64`.
     Wide,
+    /// `int64`.
+    Signed,
     Double,
     Message(&'static [Field]),
     List(&'static [Field]),
@@ -95,7 +97,7 @@ static KEY_VALUE: [Field; 2] = [
 static ANY_VALUE: [Field; 5] = [
     field(1, "stringValue", Kind::Text),
     field(2, "boolValue", Kind::Bool),
-    field(3, "intValue", Kind::Wide),
+    field(3, "intValue", Kind::Signed),
     field(4, "doubleValue", Kind::Double),
     field(5, "arrayValue", Kind::Message(&ARRAY_VALUE)),
 ];
@@ -196,7 +198,8 @@ fn put_value(json: &mut Vec<u8>, kind: &Kind, value: Value<'_>) -> Result<(), Ma
             json.extend_from_slice(if flag == 0 { b"false" } else { b"true" });
         }
         (Kind::Number, Value::Number(number)) => put(json, format_args!("{number}")),
-        (Kind::Wide, Value::Number(number)) => {
+        (Kind::Wide, Value::Number(number)) => put(json, format_args!("\"{number}\"")),
+        (Kind::Signed, Value::Number(number)) => {
             put(json, format_args!("\"{}\"", number.cast_signed()));
         }
         (Kind::Double, Value::Number(bits)) => put(json, format_args!("{}", f64::from_bits(bits))),
