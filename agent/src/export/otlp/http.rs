@@ -115,12 +115,11 @@ fn put_server(attributes: &mut Attributes<'_>, span: &Span, authority: Option<&s
 }
 
 fn put_client(attributes: &mut Attributes<'_>, span: &Span, forwarded: Option<&str>) {
-    match forwarded {
-        Some(client) => attributes.string("client.address", client),
-        None => {
-            let client = span.exchange.proxied_client.unwrap_or(span.peer);
-            attributes.address("client.address", client.ip());
-        }
+    if let Some(client) = forwarded {
+        attributes.string("client.address", client);
+    } else {
+        let client = span.exchange.proxied_client.unwrap_or(span.peer);
+        attributes.address("client.address", client.ip());
     }
 }
 

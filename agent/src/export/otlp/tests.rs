@@ -313,7 +313,7 @@ proptest! {
         prop_assert_eq!(&found.trace_state, &state);
         prop_assert_eq!(found.start_time_unix_nano, given.start.0);
         prop_assert_eq!(found.end_time_unix_nano, given.end.0);
-        let known = given.queued.is_some() as usize
+        let known = usize::from(given.queued.is_some())
             + 2 * usize::from(given.served.is_some())
             + usize::from(given.response_start.is_some());
         prop_assert_eq!(found.events.len(), 1 + known);
