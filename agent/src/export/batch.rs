@@ -1,19 +1,33 @@
 //! Spans into export requests: grouped by resource, bounded in number, bytes
 //! and age. Every output gets the same batches.
+//!
+//! A span is encoded as it comes, and nothing of it is kept but its bytes; what
+//! all spans of a process share is encoded once, and kept from batch to batch.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
-use prost::Message;
+use bytes::Bytes;
 use wirespan_stitch::event::Process;
 use wirespan_stitch::span::Span;
 
+use super::otlp::writer::{Writer, field_len};
 use super::otlp::{self, QueryPolicy, resource};
+
+/// Resources that are kept from batch to batch; when there are more, all are
+/// made anew.
+const KEPT_RESOURCES: usize = 256;
+
+/// Fields of `ExportTraceServiceRequest`, `ResourceSpans` and `ScopeSpans`; the
+/// last two have their own schema URL.
+const RESOURCE_SPANS: u32 = 1;
+const RESOURCE: u32 = 1;
+const SCOPE_SPANS: u32 = 2;
+const SCOPE: u32 = 1;
+const SPANS: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// When a batch is full.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +63,8 @@ pub struct Mapping {
 /// Spans to be exported together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// The request.
-    pub request: ExportTraceServiceRequest,
+    /// An `ExportTraceServiceRequest`, encoded.
+    pub request: Bytes,
     /// How many spans are in it.
     pub spans: usize,
 }
@@ -61,15 +75,20 @@ pub struct Batcher {
     limits: Limits,
     mapping: Mapping,
     groups: Vec<Group>,
-    places: HashMap<Place, usize>,
-    spans: usize,
-    bytes: usize,
+    places: HashMap<Place, u32>,
+    /// Where the last span belonged.
+    last: Option<(Place, u32)>,
+    /// The spans, one after the other.
+    encoded: Writer,
+    spans: Vec<Piece>,
+    scope: Vec<u8>,
     began: Option<Instant>,
 }
 
+/// A resource.
 #[derive(Debug)]
 struct Group {
-    spans: ResourceSpans,
+    encoded: Vec<u8>,
     /// Keeps the address in `Place` from being used again.
     _process: Option<Arc<Process>>,
 }
@@ -81,39 +100,46 @@ enum Place {
     Address(SocketAddr),
 }
 
+/// A span, as a field of `ScopeSpans`.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    group: u32,
+    start: u32,
+    end: u32,
+}
+
 impl Batcher {
     /// An empty one.
     pub fn new(limits: Limits, mapping: Mapping) -> Self {
+        let mut scope = Writer::default();
+        scope.field(SCOPE, &resource::scope());
         Self {
             limits,
             mapping,
             groups: Vec::new(),
             places: HashMap::new(),
-            spans: 0,
-            bytes: 0,
+            last: None,
+            encoded: Writer::default(),
+            spans: Vec::new(),
+            scope: scope.into_bytes(),
             began: None,
         }
     }
 
     /// Adds a span; gives the batch that had to end for it, or with it.
     pub fn add(&mut self, span: &Span, now: Instant) -> Option<Batch> {
-        let mapped = otlp::span(span, self.mapping.query);
-        let size = mapped.encoded_len();
-        let full = (self.bytes + size > self.limits.bytes)
-            .then(|| self.take())
-            .flatten();
-        self.began.get_or_insert(now);
-        self.bytes += size;
-        self.spans += 1;
-        let group = self.group(span);
-        if let Some(scope) = self.groups[group].spans.scope_spans.first_mut() {
-            scope.spans.push(mapped);
+        let start = self.encoded.bytes().len();
+        self.encode(span, now);
+        if self.encoded.bytes().len() > self.limits.bytes && start > 0 {
+            self.spans.pop();
+            self.encoded.truncate(start);
+            let full = self.take();
+            self.encode(span, now);
+            return full;
         }
-        full.or_else(|| {
-            (self.spans >= self.limits.spans)
-                .then(|| self.take())
-                .flatten()
-        })
+        (self.spans.len() >= self.limits.spans)
+            .then(|| self.take())
+            .flatten()
     }
 
     /// When the batch is to be taken, full or not; `None` while it is empty.
@@ -124,58 +150,98 @@ impl Batcher {
     /// The batch as it is; `None` if it is empty.
     pub fn take(&mut self) -> Option<Batch> {
         self.began.take()?;
-        self.bytes = 0;
-        self.places.clear();
-        let groups = std::mem::take(&mut self.groups);
-        Some(Batch {
-            request: ExportTraceServiceRequest {
-                resource_spans: groups.into_iter().map(|group| group.spans).collect(),
-            },
-            spans: std::mem::take(&mut self.spans),
-        })
+        let batch = Batch {
+            request: self.request().into(),
+            spans: self.spans.len(),
+        };
+        self.spans.clear();
+        self.encoded.truncate(0);
+        if self.groups.len() > KEPT_RESOURCES {
+            self.groups.clear();
+            self.places.clear();
+            self.last = None;
+        }
+        Some(batch)
     }
 
-    fn group(&mut self, span: &Span) -> usize {
+    fn encode(&mut self, span: &Span, now: Instant) {
+        let group = self.group(span);
+        let start = self.encoded.bytes().len() as u32;
+        otlp::write_span(&mut self.encoded, SPANS, span, self.mapping.query);
+        let end = self.encoded.bytes().len() as u32;
+        self.spans.push(Piece { group, start, end });
+        self.began.get_or_insert(now);
+    }
+
+    fn group(&mut self, span: &Span) -> u32 {
         let place = span.process.as_ref().map_or_else(
             || Place::Address(span.local),
             |process| Place::Process(Arc::as_ptr(process).addr()),
         );
-        if let Some(index) = self.places.get(&place) {
-            return *index;
+        if let Some((last, group)) = self.last
+            && last == place
+        {
+            return group;
         }
-        let extra = &self.mapping.resource;
-        let resource = match &span.process {
-            Some(process) => resource::of_process(process, extra),
-            None => resource::of_address(span.local, extra),
-        };
-        self.groups.push(Group {
-            spans: resource_spans(resource),
-            _process: span.process.clone(),
+        let group = *self.places.entry(place).or_insert_with(|| {
+            let extra = &self.mapping.resource;
+            self.groups.push(Group {
+                encoded: match &span.process {
+                    Some(process) => resource::of_process(process, extra),
+                    None => resource::of_address(span.local, extra),
+                },
+                _process: span.process.clone(),
+            });
+            self.groups.len() as u32 - 1
         });
-        let index = self.groups.len() - 1;
-        self.places.insert(place, index);
-        index
+        self.last = Some((place, group));
+        group
     }
-}
 
-fn resource_spans(resource: Resource) -> ResourceSpans {
-    ResourceSpans {
-        resource: Some(resource),
-        scope_spans: vec![ScopeSpans {
-            scope: Some(resource::scope()),
-            schema_url: otlp::SCHEMA_URL.to_owned(),
-            ..ScopeSpans::default()
-        }],
-        schema_url: otlp::SCHEMA_URL.to_owned(),
+    /// The spans of each resource together, in the order they came.
+    fn request(&mut self) -> Vec<u8> {
+        self.spans.sort_by_key(|span| span.group);
+        let spans = self.encoded.bytes();
+        let resources: usize = self.groups.iter().map(|group| group.encoded.len()).sum();
+        let around = self.scope.len() + 2 * otlp::SCHEMA_URL.len() + 32;
+        let capacity = spans.len() + resources + self.groups.len() * around;
+        let mut request = Writer::with_capacity(capacity);
+        for pieces in self.spans.chunk_by(|one, next| one.group == next.group) {
+            let resource = &self.groups[pieces[0].group as usize].encoded;
+            let bytes = |piece: &Piece| piece.start as usize..piece.end as usize;
+            let schema = otlp::SCHEMA_URL.as_bytes();
+            let scope_spans = self.scope.len()
+                + pieces.iter().map(|piece| bytes(piece).len()).sum::<usize>()
+                + field_len(schema.len());
+            request.begin(
+                RESOURCE_SPANS,
+                field_len(resource.len()) + field_len(scope_spans) + field_len(schema.len()),
+            );
+            request.field(RESOURCE, resource);
+            request.begin(SCOPE_SPANS, scope_spans);
+            request.raw(&self.scope);
+            for piece in pieces {
+                request.raw(&spans[bytes(piece)]);
+            }
+            request.field(SCHEMA, schema);
+            request.field(SCHEMA, schema);
+        }
+        request.into_bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use prost::Message;
     use wirespan_stitch::exchange::Role;
 
     use super::*;
     use crate::testing;
+
+    fn decode(batch: &Batch) -> ExportTraceServiceRequest {
+        ExportTraceServiceRequest::decode(&*batch.request).unwrap()
+    }
 
     #[test]
     fn spans_are_grouped_by_process_in_order_of_appearance() {
@@ -192,14 +258,40 @@ mod tests {
         batcher.add(&packets, now);
         let batch = batcher.take().unwrap();
         assert_eq!(batch.spans, 4);
-        let counts: Vec<_> = batch
-            .request
+        let request = decode(&batch);
+        assert_eq!(request.encoded_len(), batch.request.len());
+        let counts: Vec<_> = request
             .resource_spans
             .iter()
             .map(|group| group.scope_spans[0].spans.len())
             .collect();
         assert_eq!(counts, [2, 1, 1]);
         assert!(batcher.take().is_none());
+
+        // What is kept from batch to batch finds its place again.
+        let mut span = testing::span(1, None, Role::Server, 0, 1);
+        span.process = Some(second);
+        batcher.add(&span, now);
+        let again = decode(&batcher.take().unwrap());
+        assert_eq!(again.resource_spans.len(), 1);
+        assert_eq!(
+            again.resource_spans[0].resource,
+            request.resource_spans[1].resource
+        );
+    }
+
+    #[test]
+    fn processes_come_and_go_without_end() {
+        let mut batcher = Batcher::new(Limits::default(), Mapping::default());
+        for pid in 0..3 * Limits::default().spans as u32 {
+            let mut span = testing::span(1, None, Role::Server, 0, 1);
+            span.process = Some(testing::process(pid + 1, "a"));
+            if let Some(batch) = batcher.add(&span, Instant::now()) {
+                let groups = decode(&batch).resource_spans;
+                assert_eq!(groups.len(), batch.spans);
+                assert!(batcher.groups.is_empty() && batcher.places.is_empty());
+            }
+        }
     }
 
     #[test]
@@ -218,17 +310,22 @@ mod tests {
         assert!(batcher.add(&span, now).is_none());
         assert_eq!(batcher.add(&span, now).unwrap().spans, 3);
 
-        let bytes = otlp::span(&span, QueryPolicy::Redact).encoded_len() * 2;
+        let mut one = Writer::default();
+        otlp::write_span(&mut one, SPANS, &span, QueryPolicy::Redact);
+        let bytes = one.bytes().len() * 2;
         let mut batcher = Batcher::new(Limits { bytes, ..limits }, Mapping::default());
         assert!(batcher.add(&span, now).is_none());
         assert!(batcher.add(&span, now).is_none());
         let full = batcher.add(&span, now).unwrap();
         assert_eq!(full.spans, 2);
-        assert!(prost_size(&full) > bytes);
-        assert_eq!(batcher.take().unwrap().spans, 1);
-    }
+        assert!(full.request.len() > bytes);
+        let rest = batcher.take().unwrap();
+        assert_eq!(rest.spans, 1);
+        assert!(rest.request.len() > one.bytes().len());
 
-    fn prost_size(batch: &Batch) -> usize {
-        batch.request.encoded_len()
+        // One alone is sent, however big it is.
+        let mut batcher = Batcher::new(Limits { bytes: 1, ..limits }, Mapping::default());
+        assert!(batcher.add(&span, now).is_none());
+        assert_eq!(batcher.add(&span, now).unwrap().spans, 1);
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
@@ -16,22 +16,22 @@ use anyhow::{Context, Result};
 use super::batch::Batch;
 use super::counters::{Counters, Drop, Ticket};
 use super::json;
-
-/// Batches that wait to be written.
-const QUEUE: usize = 8;
+use super::quota::{self, Quota, Share};
 
 /// Writes batches; [`JsonLines::finish`] it.
 #[derive(Debug)]
 pub struct JsonLines {
-    queue: SyncSender<Job>,
+    queue: Sender<Job>,
+    quota: Arc<Quota>,
     counters: Arc<Counters>,
     thread: JoinHandle<()>,
 }
 
 #[derive(Debug)]
 struct Job {
-    batch: Arc<Batch>,
+    batch: Batch,
     ticket: Ticket,
+    _share: Share,
 }
 
 impl JsonLines {
@@ -47,31 +47,31 @@ impl JsonLines {
     }
 
     fn start(output: impl Write + Send + 'static, counters: Arc<Counters>) -> Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE);
+        let (queue, jobs) = channel();
         let thread = std::thread::Builder::new()
             .name("wirespan-json".to_owned())
             .spawn(move || run(&jobs, output))
             .context("cannot start the JSON writer's thread")?;
         Ok(Self {
             queue,
+            quota: Quota::new(quota::WAITING),
             counters,
             thread,
         })
     }
 
-    /// Queues a batch, or drops it if the queue is full.
-    pub fn offer(&self, batch: Arc<Batch>) {
+    /// Queues a batch. If the queue is full it waits, if `patient`, or drops it.
+    pub fn offer(&self, batch: Batch, patient: bool) {
         let ticket = self.counters.ticket(batch.spans);
-        if let Err(TrySendError::Full(job)) = self.queue.try_send(Job { batch, ticket }) {
-            job.ticket.dropped(Drop::QueueFull);
-        }
-    }
-
-    /// Queues a batch, waiting for room.
-    pub fn offer_patiently(&self, batch: Arc<Batch>) {
-        let ticket = self.counters.ticket(batch.spans);
+        let Some(share) = self.quota.take(batch.request.len(), patient) else {
+            return ticket.dropped(Drop::QueueFull);
+        };
         // It fails only if the thread is gone; the ticket then says so.
-        let _ = self.queue.send(Job { batch, ticket });
+        let _ = self.queue.send(Job {
+            batch,
+            ticket,
+            _share: share,
+        });
     }
 
     /// Writes what is queued, and ends.
@@ -85,13 +85,10 @@ impl JsonLines {
 
 fn run(jobs: &Receiver<Job>, mut output: impl Write) {
     let mut failing = false;
-    for Job { batch, ticket } in jobs {
-        let mut line = json::line(&batch.request);
-        line.push('\n');
-        match output
-            .write_all(line.as_bytes())
-            .and_then(|()| output.flush())
-        {
+    let mut line = Vec::new();
+    for Job { batch, ticket, .. } in jobs {
+        line.clear();
+        match write_line(&batch, &mut line, &mut output) {
             Ok(()) => {
                 ticket.counters().requests.fetch_add(1, Relaxed);
                 ticket.exported(0);
@@ -108,6 +105,13 @@ fn run(jobs: &Receiver<Job>, mut output: impl Write) {
     }
 }
 
+fn write_line(batch: &Batch, line: &mut Vec<u8>, output: &mut impl Write) -> io::Result<()> {
+    json::put_line(&batch.request, line).map_err(io::Error::other)?;
+    line.push(b'\n');
+    output.write_all(line)?;
+    output.flush()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
@@ -118,12 +122,12 @@ mod tests {
     use crate::export::batch::{Batcher, Limits, Mapping};
     use crate::testing;
 
-    fn batch(spans: usize) -> Arc<Batch> {
+    fn batch(spans: usize) -> Batch {
         let mut batcher = Batcher::new(Limits::default(), Mapping::default());
         for _ in 0..spans {
             batcher.add(&testing::span(1, None, Role::Server, 0, 1), Instant::now());
         }
-        Arc::new(batcher.take().unwrap())
+        batcher.take().unwrap()
     }
 
     #[test]
@@ -132,12 +136,15 @@ mod tests {
         let path = directory.path().join("spans.jsonl");
         let counters = Counters::new("json");
         let lines = JsonLines::create(&path, Arc::clone(&counters)).unwrap();
-        lines.offer(batch(2));
-        lines.offer_patiently(batch(3));
+        lines.offer(batch(2), false);
+        lines.offer(batch(3), true);
         lines.finish();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let expected = [batch(2), batch(3)].map(|batch| json::line(&batch.request));
-        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+        let mut expected = Vec::new();
+        for batch in [batch(2), batch(3)] {
+            json::put_line(&batch.request, &mut expected).unwrap();
+            expected.push(b'\n');
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), expected);
         assert_eq!(counters.exported(), 5);
     }
 
@@ -145,7 +152,7 @@ mod tests {
     fn a_full_disk_is_counted() {
         let counters = Counters::new("json");
         let lines = JsonLines::create(Path::new("/dev/full"), Arc::clone(&counters)).unwrap();
-        lines.offer_patiently(batch(4));
+        lines.offer(batch(4), true);
         lines.finish();
         assert_eq!(counters.exported(), 0);
         assert!(

@@ -9,3 +9,4 @@ pub mod json;
 pub mod otlp;
 pub mod pipeline;
 pub mod print;
+pub mod quota;

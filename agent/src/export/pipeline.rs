@@ -1,17 +1,18 @@
 //! From the data thread to the outputs.
 //!
 //! ```text
-//! data thread → bounded queue → wirespan-export (maps, batches) ┬→ wirespan-otlp
-//!                                                               ├→ wirespan-json
-//!                                                               └→ wirespan-print
+//! data thread (encodes, batches) ┬→ queue → wirespan-otlp
+//!          wirespan-export (age) ┼→ queue → wirespan-json
+//!                                └→ queue → wirespan-print
 //! ```
 //!
-//! The data thread never waits while it traces: what finds a queue full is
-//! dropped and counted. Where the source can wait (a file), so does everything.
+//! A span is encoded by the thread that made it: that takes less time than to
+//! hand it to another thread and have its memory freed there, and its bytes are
+//! a fraction of its size. The data thread never waits while it traces: what
+//! finds an output's queue full is dropped and counted. Where the source can
+//! wait (a file), so does everything.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -19,15 +20,12 @@ use anyhow::{Context, Result};
 use wirespan_stitch::span::Span;
 
 use super::batch::{Batch, Batcher, Limits, Mapping};
-use super::counters::{Counters, Drop, Ticket};
+use super::counters::Counters;
 use super::file::JsonLines;
 use super::grpc::Exporter;
 use super::print::Printer;
 
-/// Spans that may wait for the export thread.
-const WAITING: usize = 16_384;
-
-/// Spans handed over at once.
+/// Spans handed to the printer at once.
 const CHUNK: usize = 512;
 
 /// The outputs there are.
@@ -44,171 +42,169 @@ pub struct Outputs {
 /// The way to the outputs; [`Pipeline::finish`] it.
 #[derive(Debug)]
 pub struct Pipeline {
-    queue: SyncSender<Job>,
-    waiting: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
     counters: Arc<Counters>,
+    timer: JoinHandle<()>,
+}
+
+/// What the data thread and the timer share.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// For the timer: a batch began, or nothing more comes.
+    woken: Condvar,
+    outputs: Outputs,
     patient: bool,
-    thread: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Job {
-    spans: Vec<Span>,
-    ticket: Ticket,
+struct State {
+    batcher: Batcher,
+    /// The timer has nothing to wait for.
+    idle: bool,
+    closed: bool,
 }
 
 impl Pipeline {
-    /// Starts the export thread. `patient`: wait for slow outputs.
+    /// Starts the timer. `patient`: wait for slow outputs.
     pub fn start(outputs: Outputs, mapping: Mapping, patient: bool) -> Result<Self> {
-        // Without patience `waiting` is the bound that counts.
-        let slots = if patient { WAITING / CHUNK } else { WAITING };
-        let (queue, jobs) = sync_channel(slots);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let worker = Worker {
-            batcher: Batcher::new(Limits::default(), mapping),
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                batcher: Batcher::new(Limits::default(), mapping),
+                idle: false,
+                closed: false,
+            }),
+            woken: Condvar::new(),
             outputs,
-            waiting: Arc::clone(&waiting),
             patient,
+        });
+        let timer = {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name("wirespan-export".to_owned())
+                .spawn(move || shared.send_in_time())
+                .context("cannot start the export thread")?
         };
-        let thread = std::thread::Builder::new()
-            .name("wirespan-export".to_owned())
-            .spawn(move || worker.run(&jobs))
-            .context("cannot start the export thread")?;
         Ok(Self {
-            queue,
-            waiting,
+            shared,
             counters: Counters::new("export"),
-            patient,
-            thread,
+            timer,
         })
     }
 
     /// Hands over spans; takes them all.
     pub fn give(&self, mut spans: impl Iterator<Item = Span>) {
-        loop {
-            let chunk: Vec<_> = spans.by_ref().take(CHUNK).collect();
-            if chunk.is_empty() {
-                return;
-            }
-            self.give_chunk(chunk);
-        }
+        let Some(first) = spans.next() else {
+            return;
+        };
+        let count = self.shared.take(std::iter::once(first).chain(spans));
+        self.counters.ticket(count).exported(0);
     }
 
     /// Lets everything through that was handed over, ends the outputs, and says
     /// what became of the spans on the way to them.
     pub fn finish(self) -> Arc<Counters> {
-        drop(self.queue);
-        if self.thread.join().is_err() {
+        let mut state = self.shared.lock();
+        state.closed = true;
+        self.shared.flush(&mut state.batcher);
+        drop(state);
+        self.shared.woken.notify_one();
+        if self.timer.join().is_err() {
             log::error!("the export thread ended abnormally");
+        }
+        if let Some(shared) = Arc::into_inner(self.shared) {
+            shared.outputs.finish();
         }
         self.counters
     }
-
-    fn give_chunk(&self, spans: Vec<Span>) {
-        let count = spans.len();
-        let job = Job {
-            ticket: self.counters.ticket(count),
-            spans,
-        };
-        if self.patient {
-            // It fails only if the thread is gone; the ticket then says so.
-            let _ = self.queue.send(job);
-            return;
-        }
-        if self.waiting.load(Relaxed) + count > WAITING {
-            return job.ticket.dropped(Drop::QueueFull);
-        }
-        self.waiting.fetch_add(count, Relaxed);
-        if self.queue.try_send(job).is_err() {
-            self.waiting.fetch_sub(count, Relaxed);
-        }
-    }
 }
 
-struct Worker {
-    batcher: Batcher,
-    outputs: Outputs,
-    waiting: Arc<AtomicUsize>,
-    patient: bool,
-}
-
-impl Worker {
-    fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
-            match self.next(jobs) {
-                Ok(job) => self.take(job),
-                Err(RecvTimeoutError::Timeout) => self.flush(),
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        self.flush();
-        // One after the other: only the first can take long, and is bounded.
-        if let Some(otlp) = self.outputs.otlp {
+impl Outputs {
+    /// One after the other: only the first can take long, and is bounded.
+    fn finish(self) {
+        if let Some(otlp) = self.otlp {
             otlp.finish();
         }
-        if let Some(json) = self.outputs.json {
+        if let Some(json) = self.json {
             json.finish();
         }
-        if let Some(print) = self.outputs.print {
+        if let Some(print) = self.print {
             print.finish();
         }
     }
+}
 
-    /// Sleeps for as long as there is nothing to do.
-    fn next(&self, jobs: &Receiver<Job>) -> Result<Job, RecvTimeoutError> {
-        match self.batcher.due() {
-            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(due) => jobs.recv_timeout(due.saturating_duration_since(Instant::now())),
-        }
-    }
-
-    fn take(&mut self, Job { spans, ticket }: Job) {
-        if !self.patient {
-            self.waiting.fetch_sub(spans.len(), Relaxed);
-        }
-        if self.outputs.otlp.is_some() || self.outputs.json.is_some() {
-            let now = Instant::now();
-            for span in &spans {
-                if let Some(batch) = self.batcher.add(span, now) {
-                    self.send(batch);
+impl Shared {
+    fn take(&self, spans: impl Iterator<Item = Span>) -> usize {
+        let encodes = self.outputs.otlp.is_some() || self.outputs.json.is_some();
+        let now = Instant::now();
+        let mut count = 0;
+        let mut printed = Vec::new();
+        let mut state = self.lock();
+        for span in spans {
+            count += 1;
+            if encodes && let Some(batch) = state.batcher.add(&span, now) {
+                self.send(batch);
+            }
+            if let Some(printer) = &self.outputs.print {
+                printed.push(span);
+                if printed.len() == CHUNK {
+                    printer.offer(std::mem::take(&mut printed), self.patient);
                 }
             }
-            if self.batcher.due().is_some_and(|due| due <= now) {
-                self.flush();
-            }
         }
-        if let Some(print) = &self.outputs.print {
-            if self.patient {
-                print.offer_patiently(spans.into());
-            } else {
-                print.offer(spans.into());
-            }
+        if state.idle && state.batcher.due().is_some() {
+            state.idle = false;
+            self.woken.notify_one();
         }
-        ticket.exported(0);
+        if let Some(printer) = &self.outputs.print
+            && !printed.is_empty()
+        {
+            printer.offer(printed, self.patient);
+        }
+        count
     }
 
-    fn flush(&mut self) {
-        if let Some(batch) = self.batcher.take() {
+    /// Sends batches that did not fill up in time.
+    fn send_in_time(&self) {
+        let mut state = self.lock();
+        while !state.closed {
+            let now = Instant::now();
+            state = match state.batcher.due() {
+                Some(due) if due <= now => {
+                    self.flush(&mut state.batcher);
+                    state
+                }
+                Some(due) => {
+                    let woken = self.woken.wait_timeout(state, due - now);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    state.idle = true;
+                    let woken = self.woken.wait(state);
+                    woken.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+        }
+    }
+
+    fn flush(&self, batcher: &mut Batcher) {
+        if let Some(batch) = batcher.take() {
             self.send(batch);
         }
     }
 
     fn send(&self, batch: Batch) {
-        let batch = Arc::new(batch);
-        if let Some(otlp) = &self.outputs.otlp {
-            if self.patient {
-                otlp.offer_patiently(&batch);
-            } else {
-                otlp.offer(&batch);
-            }
-        }
         if let Some(json) = &self.outputs.json {
-            if self.patient {
-                json.offer_patiently(batch);
-            } else {
-                json.offer(batch);
-            }
+            json.offer(batch.clone(), self.patient);
         }
+        if let Some(otlp) = &self.outputs.otlp {
+            otlp.offer(batch, self.patient);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

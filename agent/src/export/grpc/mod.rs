@@ -17,7 +17,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use prost::Message;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -29,6 +28,7 @@ use tonic::{Request, Status};
 
 use super::batch::Batch;
 use super::counters::{Counters, Drop, Ticket};
+use super::quota::{self, Quota, Share};
 use codec::EncodedCodec;
 use settings::Settings;
 
@@ -38,7 +38,8 @@ const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 /// Limits of an exporter.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Batches that wait; what comes when they are so many is dropped.
+    /// Bytes of requests that wait or are in flight; what comes when they are
+    /// so many is dropped.
     pub queue: usize,
     /// Requests in flight.
     pub in_flight: usize,
@@ -51,7 +52,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            queue: 32,
+            queue: quota::WAITING,
             in_flight: 4,
             patience: Duration::from_mins(5),
             flush: Duration::from_secs(5),
@@ -62,7 +63,8 @@ impl Default for Limits {
 /// Sends batches; [`Exporter::finish`] it.
 #[derive(Debug)]
 pub struct Exporter {
-    queue: mpsc::Sender<Job>,
+    queue: mpsc::UnboundedSender<Job>,
+    quota: Arc<Quota>,
     /// Dropped, it says that nothing more comes.
     closing: watch::Sender<()>,
     counters: Arc<Counters>,
@@ -73,6 +75,7 @@ pub struct Exporter {
 struct Job {
     encoded: Bytes,
     ticket: Ticket,
+    _share: Share,
 }
 
 impl Exporter {
@@ -82,7 +85,7 @@ impl Exporter {
             .enable_all()
             .build()
             .context("cannot start the exporter's runtime")?;
-        let (queue, jobs) = mpsc::channel(limits.queue);
+        let (queue, jobs) = mpsc::unbounded_channel();
         let (closing, closed) = watch::channel(());
         let sender = {
             let _guard = runtime.enter();
@@ -94,31 +97,25 @@ impl Exporter {
             .context("cannot start the exporter's thread")?;
         Ok(Self {
             queue,
+            quota: Quota::new(limits.queue),
             closing,
             counters,
             thread,
         })
     }
 
-    /// Queues a batch, or drops it if the queue is full.
-    pub fn offer(&self, batch: &Batch) {
-        if let Err(error) = self.queue.try_send(self.job(batch)) {
-            error.into_inner().ticket.dropped(Drop::QueueFull);
-        }
-    }
-
-    /// Queues a batch, waiting for room: for sources that can wait.
-    pub fn offer_patiently(&self, batch: &Batch) {
+    /// Queues a batch. If the queue is full it waits, if `patient`, or drops it.
+    pub fn offer(&self, batch: Batch, patient: bool) {
+        let ticket = self.counters.ticket(batch.spans);
+        let Some(share) = self.quota.take(batch.request.len(), patient) else {
+            return ticket.dropped(Drop::QueueFull);
+        };
         // It fails only if the thread is gone; the ticket then says so.
-        let _ = self.queue.blocking_send(self.job(batch));
-    }
-
-    /// Encoded, a batch takes a quarter of its memory.
-    fn job(&self, batch: &Batch) -> Job {
-        Job {
-            encoded: batch.request.encode_to_vec().into(),
-            ticket: self.counters.ticket(batch.spans),
-        }
+        let _ = self.queue.send(Job {
+            encoded: batch.request,
+            ticket,
+            _share: share,
+        });
     }
 
     /// Sends what is queued, for as long as the limits say, and ends.
@@ -134,7 +131,7 @@ impl Exporter {
 /// Works until the queue is closed and empty, or the time to flush is over.
 async fn run(
     sender: Arc<Sender>,
-    jobs: mpsc::Receiver<Job>,
+    jobs: mpsc::UnboundedReceiver<Job>,
     mut closed: watch::Receiver<()>,
     limits: Limits,
 ) {
@@ -156,13 +153,13 @@ async fn run(
     }
 }
 
-async fn work(sender: Arc<Sender>, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
+async fn work(sender: Arc<Sender>, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) {
     loop {
         let job = jobs.lock().await.recv().await;
-        let Some(Job { encoded, ticket }) = job else {
+        let Some(job) = job else {
             return;
         };
-        sender.send(encoded, ticket).await;
+        sender.send(job.encoded, job.ticket).await;
     }
 }
 

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use prost::Message;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -137,14 +138,16 @@ fn every_batch_arrives_once_with_its_headers() {
     let (collector, address, _runtime) = Collector::serve(vec![]);
     let (exporter, counters) = exporter(address, Limits::default());
     for _ in 0..20 {
-        exporter.offer(&batch(10));
+        exporter.offer(batch(10), false);
     }
     exporter.finish();
     assert_eq!(collector.spans(), 200);
     assert_eq!((counters.given(), counters.exported()), (200, 200));
     let seen = collector.seen.lock().unwrap();
     assert_eq!(seen[0].1.as_deref(), Some("Bearer x"));
-    assert_eq!(seen[0].0, batch(10).request);
+    assert_eq!(seen[0].0.encode_to_vec().len(), batch(10).request.len());
+    let sent = ExportTraceServiceRequest::decode(batch(10).request).unwrap();
+    assert_eq!(seen[0].0, sent);
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn a_busy_collector_is_asked_again_when_it_says() {
         Collector::serve(vec![Step::Fail(busy.clone()), Step::Fail(busy)]);
     let (exporter, counters) = exporter(address, Limits::default());
     let began = Instant::now();
-    exporter.offer(&batch(3));
+    exporter.offer(batch(3), false);
     exporter.finish();
     assert!(began.elapsed() >= 2 * delay);
     assert_eq!(collector.spans(), 3);
@@ -177,7 +180,7 @@ fn refused_and_rejected_spans_are_counted() {
     };
     let (exporter, counters) = exporter(address, one);
     for spans in [5, 6, 7] {
-        exporter.offer(&batch(spans));
+        exporter.offer(batch(spans), false);
     }
     exporter.finish();
     assert_eq!(collector.spans(), 7);
@@ -192,7 +195,7 @@ fn refused_and_rejected_spans_are_counted() {
 fn a_hanging_collector_costs_one_timeout() {
     let (collector, address, _runtime) = Collector::serve(vec![Step::Hang]);
     let (exporter, counters) = exporter(address, Limits::default());
-    exporter.offer(&batch(2));
+    exporter.offer(batch(2), false);
     exporter.finish();
     assert_eq!(collector.spans(), 2);
     assert_eq!(counters.exported(), 2);
@@ -205,7 +208,7 @@ fn without_a_collector_the_queue_is_bounded_and_the_end_is_in_time() {
         .local_addr()
         .unwrap();
     let limits = Limits {
-        queue: 3,
+        queue: 3 * batch(1).request.len(),
         in_flight: 1,
         flush: Duration::from_millis(200),
         ..Limits::default()
@@ -213,7 +216,7 @@ fn without_a_collector_the_queue_is_bounded_and_the_end_is_in_time() {
     let (exporter, counters) = exporter(address, limits);
     let began = Instant::now();
     for _ in 0..50 {
-        exporter.offer(&batch(1));
+        exporter.offer(batch(1), false);
     }
     exporter.finish();
     assert!(began.elapsed() < Duration::from_secs(2));
@@ -242,7 +245,7 @@ fn patience_has_an_end() {
         ..Limits::default()
     };
     let (exporter, counters) = exporter(address, limits);
-    exporter.offer(&batch(2));
+    exporter.offer(batch(2), false);
     exporter.finish();
     assert_eq!(dropped(&counters), [(Drop::GaveUp, 2)]);
 }

@@ -12,48 +12,37 @@ use super::broken_off;
 use super::forwarded::Forwarded;
 use super::target::{QueryPolicy, Target, shown_query, split_port};
 
-/// What the span itself needs to know of its attributes.
-pub(super) struct Facts {
-    /// The span's name: no route can be seen from outside, so the method only.
-    pub(super) name: &'static str,
-    /// The span's status is an error.
-    pub(super) failed: bool,
-}
-
-/// Puts the attributes of the span's exchange.
-pub(super) fn put(attributes: &mut Attributes, span: &Span, query: QueryPolicy) -> Facts {
+/// Puts the attributes of the span's exchange; gives whether it failed.
+pub(super) fn put(attributes: &mut Attributes<'_>, span: &Span, query: QueryPolicy) -> bool {
     let exchange = &*span.exchange;
-    let name = put_method(attributes, &exchange.request);
+    put_method(attributes, &exchange.request);
     put_url(attributes, span, query);
-    attributes.string(
-        "network.peer.address",
-        span.peer.ip().to_canonical().to_string(),
-    );
+    attributes.address("network.peer.address", span.peer.ip());
     attributes.int("network.peer.port", span.peer.port());
     attributes.string(
         "network.protocol.version",
         version(exchange.request.version),
     );
     if let Some(agent) = exchange.request.fields.first("user-agent") {
-        attributes.string("user_agent.original", String::from_utf8_lossy(agent));
+        attributes.bytes("user_agent.original", agent);
     }
     put_sizes(attributes, exchange);
     put_capture(attributes, exchange);
-    let failed = put_result(attributes, span.kind, exchange);
-    Facts { name, failed }
+    put_result(attributes, span.kind, exchange)
 }
 
-fn put_method(attributes: &mut Attributes, request: &Request) -> &'static str {
+/// The span's name: no route can be seen from outside, so the method only.
+pub(super) fn name(request: &Request) -> &'static str {
+    known_method(&request.method).unwrap_or("HTTP")
+}
+
+fn put_method(attributes: &mut Attributes<'_>, request: &Request) {
     if let Some(method) = known_method(&request.method) {
         attributes.string("http.request.method", method);
-        return method;
+    } else {
+        attributes.string("http.request.method", "_OTHER");
+        attributes.bytes("http.request.method_original", &request.method);
     }
-    attributes.string("http.request.method", "_OTHER");
-    attributes.string(
-        "http.request.method_original",
-        String::from_utf8_lossy(&request.method),
-    );
-    "HTTP"
 }
 
 /// The methods of RFC 9110 and RFC 5789; names are case-sensitive.
@@ -72,7 +61,7 @@ fn known_method(method: &[u8]) -> Option<&'static str> {
     })
 }
 
-fn put_url(attributes: &mut Attributes, span: &Span, policy: QueryPolicy) {
+fn put_url(attributes: &mut Attributes<'_>, span: &Span, policy: QueryPolicy) {
     let request = &span.exchange.request;
     let text = String::from_utf8_lossy(&request.target);
     let target = Target::parse(&text, request.method == b"CONNECT".as_slice());
@@ -88,12 +77,16 @@ fn put_url(attributes: &mut Attributes, span: &Span, policy: QueryPolicy) {
 
     put_server(attributes, span, authority);
     match span.kind {
-        Role::Server => {
-            attributes.string("client.address", client_address(span, said.client));
-        }
+        Role::Server => put_client(attributes, span, said.client),
         Role::Client => {
-            let url = full_url(span, scheme, authority, &target, query.as_deref());
-            attributes.string("url.full", url);
+            put_full_url(
+                attributes,
+                span,
+                scheme,
+                authority,
+                &target,
+                query.as_deref(),
+            );
         }
     }
     attributes.string("url.scheme", scheme);
@@ -105,7 +98,7 @@ fn put_url(attributes: &mut Attributes, span: &Span, policy: QueryPolicy) {
 
 /// Without a port in the authority, the connection's own is the best answer:
 /// the default one of the scheme would be wrong behind any mapping of ports.
-fn put_server(attributes: &mut Attributes, span: &Span, authority: Option<&str>) {
+fn put_server(attributes: &mut Attributes<'_>, span: &Span, authority: Option<&str>) {
     let server = match span.kind {
         Role::Server => span.local,
         Role::Client => span.peer,
@@ -116,48 +109,41 @@ fn put_server(attributes: &mut Attributes, span: &Span, authority: Option<&str>)
     });
     match host {
         Some(host) => attributes.string("server.address", host),
-        None => attributes.string("server.address", server.ip().to_canonical().to_string()),
+        None => attributes.address("server.address", server.ip()),
     }
     attributes.int("server.port", port.unwrap_or(server.port()));
 }
 
-fn client_address(span: &Span, forwarded: Option<&str>) -> String {
-    forwarded.map_or_else(
-        || {
-            let client = span.exchange.proxied_client.unwrap_or(span.peer);
-            client.ip().to_canonical().to_string()
-        },
-        str::to_owned,
-    )
+fn put_client(attributes: &mut Attributes<'_>, span: &Span, forwarded: Option<&str>) {
+    if let Some(client) = forwarded {
+        attributes.string("client.address", client);
+    } else {
+        let client = span.exchange.proxied_client.unwrap_or(span.peer);
+        attributes.address("client.address", client.ip());
+    }
 }
 
-fn full_url(
+fn put_full_url(
+    attributes: &mut Attributes<'_>,
     span: &Span,
     scheme: &str,
     authority: Option<&str>,
     target: &Target<'_>,
     query: Option<&str>,
-) -> String {
+) {
     let authority: Cow<'_, str> =
         authority.map_or_else(|| span.peer.to_string().into(), Into::into);
-    let query = query.unwrap_or_default();
-    let mut url =
-        String::with_capacity(scheme.len() + authority.len() + target.path.len() + query.len() + 4);
-    url.push_str(scheme);
-    url.push_str("://");
-    if target.credentials {
-        url.push_str("REDACTED:REDACTED@");
-    }
-    url.push_str(&authority);
+    let credentials = if target.credentials {
+        "REDACTED:REDACTED@"
+    } else {
+        ""
+    };
     // OPTIONS * asks about the server as a whole: no path.
-    if target.path != "*" {
-        url.push_str(target.path);
-    }
-    if !query.is_empty() {
-        url.push('?');
-        url.push_str(query);
-    }
-    url
+    let path = if target.path == "*" { "" } else { target.path };
+    let query = query.unwrap_or_default();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let parts = [scheme, "://", credentials, &authority, path, mark, query];
+    attributes.parts("url.full", &parts);
 }
 
 fn version(version: Version) -> &'static str {
@@ -168,7 +154,7 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-fn put_sizes(attributes: &mut Attributes, exchange: &Exchange) {
+fn put_sizes(attributes: &mut Attributes<'_>, exchange: &Exchange) {
     if exchange.capture.contains(CaptureMarks::BODY_SIZE_UNKNOWN) {
         return;
     }
@@ -182,7 +168,7 @@ fn put_sizes(attributes: &mut Attributes, exchange: &Exchange) {
 }
 
 /// What was odd, and what was not seen.
-fn put_capture(attributes: &mut Attributes, exchange: &Exchange) {
+fn put_capture(attributes: &mut Attributes<'_>, exchange: &Exchange) {
     const MARKS: [(CaptureMarks, &str); 5] = [
         (CaptureMarks::TRUNCATED, "wirespan.capture.truncated"),
         (CaptureMarks::GAP, "wirespan.capture.gap"),
@@ -220,16 +206,13 @@ fn put_capture(attributes: &mut Attributes, exchange: &Exchange) {
         attributes.int("wirespan.http.interim_responses", exchange.interim);
     }
     if let Some(protocol) = &exchange.upgraded_to {
-        attributes.string(
-            "wirespan.http.upgraded_to",
-            String::from_utf8_lossy(protocol),
-        );
+        attributes.bytes("wirespan.http.upgraded_to", protocol);
     }
 }
 
 /// Status and `error.type`; gives whether the span failed. A 4xx is the
 /// client's error, not the server's.
-fn put_result(attributes: &mut Attributes, kind: Role, exchange: &Exchange) -> bool {
+fn put_result(attributes: &mut Attributes<'_>, kind: Role, exchange: &Exchange) -> bool {
     let status = exchange
         .response
         .as_ref()
@@ -241,13 +224,12 @@ fn put_result(attributes: &mut Attributes, kind: Role, exchange: &Exchange) -> b
         Role::Server => 500,
         Role::Client => 400,
     };
-    let failed = status.filter(|status| *status >= limit);
-    let error = failed
-        .map(|status| Cow::from(status.to_string()))
-        .or_else(|| broken_off(exchange.outcome).map(Cow::from));
-    let is_error = error.is_some();
-    if let Some(error) = error {
-        attributes.string("error.type", error);
+    if let Some(failed) = status.filter(|status| *status >= limit) {
+        attributes.shown("error.type", failed);
+    } else if let Some(end) = broken_off(exchange.outcome) {
+        attributes.string("error.type", end);
+    } else {
+        return false;
     }
-    is_error
+    true
 }

@@ -1,23 +1,24 @@
 //! The engine's spans as OTLP spans, by the stable HTTP semantic conventions
 //! (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>).
 //!
-//! One [`Span`] in, one `opentelemetry.proto.trace.v1.Span` out; the resource
-//! it belongs to comes from [`resource`]. Grouping and sending are left to
-//! others.
+//! One [`Span`] in, one `opentelemetry.proto.trace.v1.Span` out, written as
+//! protobuf at once; the resource it belongs to comes from [`resource`].
+//! Grouping and sending are left to others.
 
 mod attribute;
 mod forwarded;
 mod http;
 pub mod resource;
 mod target;
+pub mod writer;
 
-use opentelemetry_proto::tonic::trace::v1 as otlp;
 use wirespan_stitch::exchange::{Exchange, Outcome, Role};
 use wirespan_stitch::span::{Causality, Link, Span};
 use wirespan_stitch::time::WallTime;
 
 use attribute::Attributes;
 pub use target::QueryPolicy;
+use writer::Writer;
 
 /// Version of the semantic conventions that names and values follow.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.38.0";
@@ -29,44 +30,50 @@ const FLAG_HAS_IS_REMOTE: u32 = 0x100;
 /// The parent is in another process.
 const FLAG_IS_REMOTE: u32 = 0x200;
 
-/// Attributes of a span with all there can be; more would be an allocation.
-const ATTRIBUTES: usize = 24;
+/// `SpanKind` and `StatusCode`.
+const KIND_SERVER: u64 = 2;
+const KIND_CLIENT: u64 = 3;
+const STATUS_ERROR: u64 = 2;
 
-/// The OTLP span.
-pub fn span(span: &Span, query: QueryPolicy) -> otlp::Span {
-    let exchange = &*span.exchange;
-    let mut attributes = Attributes::with_capacity(ATTRIBUTES);
-    let facts = http::put(&mut attributes, span, query);
-    if let Some(causality) = span.causality {
-        put_causality(&mut attributes, causality);
-    }
-    otlp::Span {
-        trace_id: span.trace_id.0.to_vec(),
-        span_id: span.span_id.0.to_vec(),
-        trace_state: String::from_utf8_lossy(&span.trace_state).into_owned(),
-        parent_span_id: span
-            .parent
-            .map_or_else(Vec::new, |parent| parent.0.to_vec()),
-        flags: flags(span),
-        name: facts.name.to_owned(),
-        kind: match span.kind {
-            Role::Server => otlp::span::SpanKind::Server,
-            Role::Client => otlp::span::SpanKind::Client,
+/// Writes the span as `field` of the message around it.
+///
+/// Fields stand in the order in which the collector writes them as JSON.
+pub fn write_span(writer: &mut Writer, field: u32, span: &Span, query: QueryPolicy) {
+    writer.message(field, |writer| {
+        writer.field(1, &span.trace_id.0);
+        writer.field(2, &span.span_id.0);
+        writer.known(3, String::from_utf8_lossy(&span.trace_state).as_bytes());
+        if let Some(parent) = span.parent {
+            writer.field(4, &parent.0);
         }
-        .into(),
-        start_time_unix_nano: span.start.0,
-        end_time_unix_nano: span.end.0,
-        attributes: attributes.into_vec(),
-        dropped_attributes_count: 0,
-        events: events(span),
-        dropped_events_count: 0,
-        links: span.link.iter().map(link).collect(),
-        dropped_links_count: 0,
-        status: facts.failed.then(|| otlp::Status {
-            message: status_message(exchange).to_owned(),
-            code: otlp::status::StatusCode::Error.into(),
-        }),
-    }
+        writer.fixed32(16, flags(span));
+        writer.field(5, http::name(&span.exchange.request).as_bytes());
+        writer.varint(
+            6,
+            match span.kind {
+                Role::Server => KIND_SERVER,
+                Role::Client => KIND_CLIENT,
+            },
+        );
+        writer.fixed64(7, span.start.0);
+        writer.fixed64(8, span.end.0);
+        let mut attributes = Attributes::new(writer, 9);
+        let failed = http::put(&mut attributes, span, query);
+        if let Some(causality) = span.causality {
+            put_causality(&mut attributes, causality);
+        }
+        write_events(writer, 11, span);
+        if let Some(link) = &span.link {
+            writer.message(13, |writer| write_link(writer, link));
+        }
+        // Written also where it says nothing: so the collector shows it.
+        writer.message(15, |writer| {
+            if failed {
+                writer.known(2, status_message(&span.exchange).as_bytes());
+                writer.varint(3, STATUS_ERROR);
+            }
+        });
+    });
 }
 
 /// What `error.type` says for an end that HTTP does not know; `None` for the
@@ -101,26 +108,21 @@ fn flags(span: &Span) -> u32 {
     FLAG_SAMPLED | FLAG_HAS_IS_REMOTE | if remote { FLAG_IS_REMOTE } else { 0 }
 }
 
-fn put_causality(attributes: &mut Attributes, causality: Causality) {
+fn put_causality(attributes: &mut Attributes<'_>, causality: Causality) {
     attributes.string("wirespan.causality.method", causality.method.as_str());
     // Four digits: an f32 as it stands would show digits that mean nothing.
     let confidence = (f64::from(causality.confidence) * 1e4).round() / 1e4;
     attributes.double("wirespan.causality.confidence", confidence);
 }
 
-fn link(link: &Link) -> otlp::span::Link {
-    let mut attributes = Attributes::with_capacity(2);
-    put_causality(&mut attributes, link.causality);
-    otlp::span::Link {
-        trace_id: link.trace_id.0.to_vec(),
-        span_id: link.span_id.0.to_vec(),
-        attributes: attributes.into_vec(),
-        ..otlp::span::Link::default()
-    }
+fn write_link(writer: &mut Writer, link: &Link) {
+    writer.field(1, &link.trace_id.0);
+    writer.field(2, &link.span_id.0);
+    put_causality(&mut Attributes::new(writer, 4), link.causality);
 }
 
 /// The times between start and end that a span has no field for.
-fn events(span: &Span) -> Vec<otlp::span::Event> {
+fn write_events(writer: &mut Writer, field: u32, span: &Span) {
     let (served, answered) = span.served.unzip();
     let times = [
         ("wirespan.request.queued", span.queued),
@@ -129,18 +131,14 @@ fn events(span: &Span) -> Vec<otlp::span::Event> {
         ("wirespan.server.last_byte", answered),
         ("wirespan.response.first_byte", span.response_start),
     ];
-    let count = times.iter().filter(|(_, time)| time.is_some()).count();
-    let mut events = Vec::with_capacity(count);
     for (name, time) in times {
-        if let Some(WallTime(time_unix_nano)) = time {
-            events.push(otlp::span::Event {
-                time_unix_nano,
-                name: name.to_owned(),
-                ..otlp::span::Event::default()
+        if let Some(WallTime(nanoseconds)) = time {
+            writer.message(field, |writer| {
+                writer.fixed64(1, nanoseconds);
+                writer.field(2, name.as_bytes());
             });
         }
     }
-    events
 }
 
 #[cfg(test)]

@@ -3,70 +3,90 @@
 
 use std::net::SocketAddr;
 
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use wirespan_stitch::event::Process;
 
 use super::attribute::Attributes;
+use super::writer::Writer;
 
-/// The scope of all spans.
-pub fn scope() -> InstrumentationScope {
-    InstrumentationScope {
-        name: "wirespan".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..InstrumentationScope::default()
-    }
+/// The field of `Resource`.
+const ATTRIBUTES: u32 = 1;
+
+/// The scope of all spans, an `InstrumentationScope`.
+pub fn scope() -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.field(1, b"wirespan");
+    writer.field(2, env!("CARGO_PKG_VERSION").as_bytes());
+    writer.into_bytes()
 }
 
 /// The Resource of a process. `extra` are attributes for every Resource
 /// (`OTEL_RESOURCE_ATTRIBUTES` of the agent); what the process says wins.
-pub fn of_process(process: &Process, extra: &[(String, String)]) -> Resource {
-    let mut attributes = Attributes::with_capacity(12 + process.attributes.len() + extra.len());
-    attributes.string("service.name", name_or_unknown(process));
-    if !process
+pub fn of_process(process: &Process, extra: &[(String, String)]) -> Vec<u8> {
+    let mut facts = Facts::default();
+    facts.text("service.name", &name_or_unknown(process));
+    let own_id = process
         .attributes
         .iter()
-        .any(|(key, _)| key == "service.instance.id")
-    {
-        attributes.string("service.instance.id", instance_id(process));
+        .any(|(key, _)| key == "service.instance.id");
+    if !own_id {
+        facts.text("service.instance.id", &instance_id(process));
     }
-    if process.pid != 0 {
-        attributes.int("process.pid", process.pid);
-    }
-    if process.parent_pid != 0 {
-        attributes.int("process.parent_pid", process.parent_pid);
-    }
+    facts.id("process.pid", process.pid);
+    facts.id("process.parent_pid", process.parent_pid);
     let executable = process.executable.rsplit('/').next().unwrap_or_default();
-    attributes.known("process.executable.name", executable);
-    attributes.known("process.executable.path", &process.executable);
+    facts.known("process.executable.name", executable);
+    facts.known("process.executable.path", &process.executable);
     // Arguments may be secrets: the command only.
     if let Some(command) = process.command_line.first() {
-        attributes.known("process.command", command);
+        facts.known("process.command", command);
     }
-    attributes.known("container.id", &process.container_id);
-    finish(attributes, process.attributes.iter().chain(extra))
+    facts.known("container.id", &process.container_id);
+    facts.finish(process.attributes.iter().chain(extra))
 }
 
 /// The Resource of an address in a packet capture.
-pub fn of_address(address: SocketAddr, extra: &[(String, String)]) -> Resource {
-    let mut attributes = Attributes::with_capacity(4 + extra.len());
-    attributes.string("service.name", address.to_string());
-    attributes.string("service.instance.id", address.to_string());
-    finish(attributes, extra.iter())
+pub fn of_address(address: SocketAddr, extra: &[(String, String)]) -> Vec<u8> {
+    let mut facts = Facts::default();
+    let name = address.to_string();
+    facts.text("service.name", &name);
+    facts.text("service.instance.id", &name);
+    facts.finish(extra.iter())
 }
 
-fn finish<'a>(
-    mut attributes: Attributes,
-    further: impl Iterator<Item = &'a (String, String)>,
-) -> Resource {
-    for (key, value) in further {
-        if !attributes.has(key) {
-            attributes.string(key, value.as_str());
+/// A Resource in the making: attributes, and which there are.
+#[derive(Default)]
+struct Facts<'a> {
+    writer: Writer,
+    keys: Vec<&'a str>,
+}
+
+impl<'a> Facts<'a> {
+    fn text(&mut self, key: &'a str, value: &str) {
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+            Attributes::new(&mut self.writer, ATTRIBUTES).string(key, value);
         }
     }
-    Resource {
-        attributes: attributes.into_vec(),
-        ..Resource::default()
+
+    fn known(&mut self, key: &'a str, value: &str) {
+        if !value.is_empty() {
+            self.text(key, value);
+        }
+    }
+
+    /// 0 is an id that is unknown.
+    fn id(&mut self, key: &'a str, value: u32) {
+        if value != 0 {
+            self.keys.push(key);
+            Attributes::new(&mut self.writer, ATTRIBUTES).int(key, value);
+        }
+    }
+
+    fn finish(mut self, further: impl Iterator<Item = &'a (String, String)>) -> Vec<u8> {
+        for (key, value) in further {
+            self.text(key, value);
+        }
+        self.writer.into_bytes()
     }
 }
 

@@ -1,11 +1,33 @@
 //! Spans against the semantic conventions.
 
-use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
-use wirespan_stitch::exchange::{CaptureMarks, Exchange, Outcome, Role};
-use wirespan_stitch::span::{Causality, Link, Method, SpanId, TraceId};
+use std::time::Instant;
 
-use super::{QueryPolicy, resource, span};
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as otlp;
+use proptest::prelude::*;
+use prost::Message;
+use wirespan_stitch::exchange::{Anomalies, CaptureMarks, Exchange, Outcome, Role};
+use wirespan_stitch::span::{Causality, Link, Method, Span, SpanId, TraceId};
+use wirespan_stitch::time::WallTime;
+
+use super::writer::Writer;
+use super::{QueryPolicy, resource, write_span};
+use crate::export::batch::{Batcher, Limits, Mapping};
+use crate::export::json;
 use crate::testing;
+
+/// The span as a reader gets it.
+fn span(span: &Span, query: QueryPolicy) -> otlp::Span {
+    let mut writer = Writer::default();
+    write_span(&mut writer, 2, span, query);
+    let mut around = otlp::ScopeSpans::decode(writer.bytes()).unwrap();
+    // Neither fields that no reader knows, nor a length that is not true.
+    assert_eq!(around.encoded_len(), writer.bytes().len());
+    around.spans.pop().unwrap()
+}
 
 #[test]
 fn a_server_span_follows_the_conventions() {
@@ -17,7 +39,7 @@ fn a_server_span_follows_the_conventions() {
     assert_eq!(found.kind, 2);
     assert_eq!(found.flags, 0x301);
     assert_eq!(found.parent_span_id, [1; 8]);
-    assert!(found.status.is_none());
+    assert_eq!(found.status, Some(otlp::Status::default()));
     let expected = [
         "http.request.method=GET",
         "server.address=shop.example",
@@ -109,7 +131,8 @@ fn errors_follow_role_status_and_end() {
             expected,
             "{outcome:?}"
         );
-        assert_eq!(found.status.is_some(), expected.is_some(), "{outcome:?}");
+        let code = if expected.is_some() { 2 } else { 0 };
+        assert_eq!(found.status.unwrap().code, code, "{outcome:?}");
         let code = value(&found.attributes, "http.response.status_code");
         assert_eq!(code.is_none(), no_response, "no status is made up");
     }
@@ -173,6 +196,7 @@ fn a_resource_tells_the_process_but_not_its_arguments() {
         ("service.name".to_owned(), "agent".to_owned()),
     ];
     let found = resource::of_process(&testing::process(9, "shop"), &extra);
+    let found = Resource::decode(&*found).unwrap();
     let expected = [
         "service.name=shop",
         "service.instance.id=box:9:77",
@@ -185,6 +209,136 @@ fn a_resource_tells_the_process_but_not_its_arguments() {
         "deployment.environment.name=test",
     ];
     assert_eq!(sorted(&found.attributes), sorted_text(&expected));
+}
+
+/// Text, and what is none.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        "[ -~]{0,40}".prop_map(String::into_bytes),
+        "/[a-z/]{0,300}[?][a-z=&]{0,20}".prop_map(String::into_bytes),
+        proptest::collection::vec(any::<u8>(), 0..20),
+    ]
+}
+
+fn message() -> impl Strategy<Value = Exchange> {
+    let outcome = prop_oneof![
+        Just(Outcome::Complete),
+        Just(Outcome::ResetInResponse),
+        Just(Outcome::TimedOut),
+        Just(Outcome::Gap),
+        Just(Outcome::Upgraded),
+    ];
+    let texts = [bytes(), bytes(), bytes(), bytes()];
+    let flags = (0..32_u32, 0..1_u32 << 21, outcome);
+    let response = proptest::option::of(proptest::option::of(200..1000_u16));
+    (texts, flags, response, any::<(u64, u32)>()).prop_map(
+        |(
+            [method, target, host, upgrade],
+            (capture, anomalies, outcome),
+            response,
+            (size, more),
+        )| {
+            let host = String::from_utf8_lossy(&host).into_owned();
+            let mut exchange = testing::exchange("GET", "/", 200);
+            exchange.request.method = if more % 2 == 0 {
+                Bytes::from_static(b"GET")
+            } else {
+                method.into()
+            };
+            exchange.request.target = target.into();
+            exchange.request.fields = testing::fields(&[
+                ("host", &host),
+                ("user-agent", &host),
+                ("forwarded", &format!("for={host}")),
+            ]);
+            exchange.request.message.body_size = size;
+            exchange.response = exchange.response.and_then(|mut found| {
+                found.status = response?;
+                Some(found)
+            });
+            exchange.capture = CaptureMarks(capture);
+            exchange.anomalies = Anomalies(anomalies);
+            exchange.outcome = outcome;
+            exchange.interim = more;
+            exchange.upgraded_to = (more % 3 == 0).then(|| upgrade.into());
+            exchange
+        },
+    )
+}
+
+fn any_span() -> impl Strategy<Value = Span> {
+    type Ids = ([u8; 16], [u8; 8]);
+    type Times = (u64, u64, u64, Option<u64>, Option<(u64, u64)>, Option<u64>);
+    let ids = any::<(Ids, Option<[u8; 8]>, Option<Ids>)>();
+    let peer = any::<(std::net::IpAddr, u16)>();
+    (message(), ids, any::<Times>(), bytes(), peer, any::<bool>()).prop_map(
+        |(exchange, ids, times, state, peer, server)| {
+            let role = if server { Role::Server } else { Role::Client };
+            let ((trace, id), parent, link) = ids;
+            let mut span = testing::span(1, Some(1), role, 0, 1);
+            span.trace_id = TraceId(trace);
+            span.span_id = SpanId(id);
+            span.parent = parent.map(SpanId);
+            span.link = link.map(|(trace, id)| Link {
+                trace_id: TraceId(trace),
+                span_id: SpanId(id),
+                causality: Causality {
+                    method: Method::Timing,
+                    confidence: 0.25,
+                },
+            });
+            let (start, end, request_end, response_start, served, queued) = times;
+            (span.start, span.end) = (WallTime(start), WallTime(end));
+            span.request_end = WallTime(request_end);
+            span.response_start = response_start.map(WallTime);
+            span.served = served.map(|(from, to)| (WallTime(from), WallTime(to)));
+            span.queued = queued.map(WallTime);
+            span.trace_state = state.into();
+            span.peer = peer.into();
+            *span.exchange = exchange;
+            span
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_span_reads_back(given in any_span()) {
+        let found = span(&given, QueryPolicy::Keep);
+        prop_assert_eq!(&found.trace_id, &given.trace_id.0);
+        prop_assert_eq!(&found.span_id, &given.span_id.0);
+        let parent = given.parent.map_or_else(Vec::new, |parent| parent.0.to_vec());
+        prop_assert_eq!(&found.parent_span_id, &parent);
+        let state = String::from_utf8_lossy(&given.trace_state);
+        prop_assert_eq!(&found.trace_state, &state);
+        prop_assert_eq!(found.start_time_unix_nano, given.start.0);
+        prop_assert_eq!(found.end_time_unix_nano, given.end.0);
+        let known = usize::from(given.queued.is_some())
+            + 2 * usize::from(given.served.is_some())
+            + usize::from(given.response_start.is_some());
+        prop_assert_eq!(found.events.len(), 1 + known);
+        prop_assert_eq!(found.links.len(), usize::from(given.link.is_some()));
+        let peer = given.peer.ip().to_canonical().to_string();
+        prop_assert_eq!(value(&found.attributes, "network.peer.address"), Some(peer));
+        let status = given.exchange.response.as_ref().and_then(|response| response.status);
+        let shown = value(&found.attributes, "http.response.status_code");
+        prop_assert_eq!(shown, status.map(|status| status.to_string()));
+        let mut keys: Vec<_> = found.attributes.iter().map(|found| &found.key).collect();
+        keys.sort();
+        keys.dedup();
+        prop_assert_eq!(keys.len(), found.attributes.len());
+    }
+
+    #[test]
+    fn the_json_of_every_span_reads_back(given in any_span()) {
+        let mut batcher = Batcher::new(Limits::default(), Mapping::default());
+        batcher.add(&given, Instant::now());
+        let request = batcher.take().unwrap().request;
+        let mut line = Vec::new();
+        json::put_line(&request, &mut line).unwrap();
+        let read: ExportTraceServiceRequest = serde_json::from_slice(&line).unwrap();
+        prop_assert_eq!(read, ExportTraceServiceRequest::decode(request).unwrap());
+    }
 }
 
 fn sorted(attributes: &[KeyValue]) -> Vec<String> {

@@ -37,7 +37,7 @@ pub struct Printer {
 
 #[derive(Debug)]
 struct Job {
-    spans: Arc<[Span]>,
+    spans: Vec<Span>,
     ticket: Ticket,
 }
 
@@ -85,19 +85,16 @@ impl Printer {
         })
     }
 
-    /// Queues spans, or drops them if the queue is full.
-    pub fn offer(&self, spans: Arc<[Span]>) {
+    /// Queues spans. If the queue is full it waits, if `patient`, or drops them.
+    pub fn offer(&self, spans: Vec<Span>, patient: bool) {
         let ticket = self.counters.ticket(spans.len());
-        if let Err(TrySendError::Full(job)) = self.queue.try_send(Job { spans, ticket }) {
+        let job = Job { spans, ticket };
+        if patient {
+            // It fails only if the thread is gone; the ticket then says so.
+            let _ = self.queue.send(job);
+        } else if let Err(TrySendError::Full(job)) = self.queue.try_send(job) {
             job.ticket.dropped(Drop::QueueFull);
         }
-    }
-
-    /// Queues spans, waiting for room.
-    pub fn offer_patiently(&self, spans: Arc<[Span]>) {
-        let ticket = self.counters.ticket(spans.len());
-        // It fails only if the thread is gone; the ticket then says so.
-        let _ = self.queue.send(Job { spans, ticket });
     }
 
     /// Prints all that is held, and ends.
@@ -116,7 +113,7 @@ fn run(jobs: &Receiver<Job>, mut output: impl Write, style: Style, live: bool) {
         let (job, ended) = next(jobs, live && !hold.is_empty());
         let due = match job {
             Some(Job { spans, ticket }) => {
-                for span in spans.iter() {
+                for span in &spans {
                     hold.add(span);
                 }
                 if broken {

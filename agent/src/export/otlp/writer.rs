@@ -1,0 +1,192 @@
+//! Protobuf messages straight into bytes
+//! (<https://protobuf.dev/programming-guides/encoding/>).
+//!
+//! A span is some thirty strings and numbers. Building it from the generated
+//! types first would be an allocation for each of them, and ten times the work.
+
+/// A message in the making, and those around it.
+#[derive(Debug, Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+}
+
+/// How a value lies on the wire.
+#[derive(Clone, Copy)]
+enum Wire {
+    Varint = 0,
+    Fixed64 = 1,
+    Length = 2,
+    Fixed32 = 5,
+}
+
+impl Writer {
+    /// What was written.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What was written.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// With room for `bytes`.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
+    /// Forgets what was written, but for the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
+    /// A field of type `int64`, `uint64`, `bool` or `enum`.
+    pub fn varint(&mut self, field: u32, value: u64) {
+        self.key(field, Wire::Varint);
+        self.put_varint(value);
+    }
+
+    /// A field of type `fixed32`.
+    pub fn fixed32(&mut self, field: u32, value: u32) {
+        self.key(field, Wire::Fixed32);
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// A field of type `fixed64`.
+    pub fn fixed64(&mut self, field: u32, value: u64) {
+        self.key(field, Wire::Fixed64);
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// A field of type `double`.
+    pub fn double(&mut self, field: u32, value: f64) {
+        self.fixed64(field, value.to_bits());
+    }
+
+    /// A field of type `string`, `bytes` or, encoded already, a message.
+    pub fn field(&mut self, field: u32, value: &[u8]) {
+        self.begin(field, value.len());
+        self.raw(value);
+    }
+
+    /// As [`Writer::field`], but left out where it is empty: what proto3 does
+    /// with a field that is not in a `oneof`.
+    pub fn known(&mut self, field: u32, value: &[u8]) {
+        if !value.is_empty() {
+            self.field(field, value);
+        }
+    }
+
+    /// A field whose `len` bytes are written next, by [`Writer::raw`].
+    pub fn begin(&mut self, field: u32, len: usize) {
+        self.key(field, Wire::Length);
+        self.put_varint(len as u64);
+    }
+
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// A field with what `fill` writes: a message, or a text in parts.
+    pub fn message(&mut self, field: u32, fill: impl FnOnce(&mut Self)) {
+        self.key(field, Wire::Length);
+        self.bytes.push(0);
+        let start = self.bytes.len();
+        fill(self);
+        let len = self.bytes.len() - start;
+        if let Ok(len @ 0..0x80) = u8::try_from(len) {
+            self.bytes[start - 1] = len;
+        } else {
+            self.insert_length(start, len);
+        }
+    }
+
+    /// Most messages are short: only for the others, bytes are moved to make
+    /// room for more than one byte of length.
+    fn insert_length(&mut self, start: usize, len: usize) {
+        let room = varint_len(len) - 1;
+        self.bytes.resize(start + len + room, 0);
+        self.bytes.copy_within(start..start + len, start + room);
+        let mut rest = len;
+        for byte in &mut self.bytes[start - 1..start + room] {
+            *byte = rest as u8 | 0x80;
+            rest >>= 7;
+        }
+        self.bytes[start + room - 1] &= 0x7f;
+    }
+
+    fn key(&mut self, field: u32, wire: Wire) {
+        self.put_varint(u64::from(field << 3 | wire as u32));
+    }
+
+    fn put_varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
+}
+
+/// For `write!`.
+impl std::fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.raw(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Bytes that a field of `len` bytes takes, where `field` is at most 15.
+pub fn field_len(len: usize) -> usize {
+    1 + varint_len(len) + len
+}
+
+fn varint_len(value: usize) -> usize {
+    let bits = usize::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::encoding;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn scalars_are_as_prost_writes_them(field in 1..5000_u32, value: u64) {
+            let mut expected = Vec::new();
+            encoding::uint64::encode(field, &value, &mut expected);
+            encoding::fixed64::encode(field, &value, &mut expected);
+            encoding::fixed32::encode(field, &(value as u32), &mut expected);
+            encoding::double::encode(field, &f64::from_bits(value), &mut expected);
+            let mut writer = Writer::default();
+            writer.varint(field, value);
+            writer.fixed64(field, value);
+            writer.fixed32(field, value as u32);
+            writer.double(field, f64::from_bits(value));
+            prop_assert_eq!(writer.into_bytes(), expected);
+        }
+
+        #[test]
+        fn lengths_are_as_prost_writes_them(
+            field in 1..16_u32,
+            len in prop_oneof![0..300_usize, 16_000..17_000_usize, 2_097_100..2_097_200_usize],
+        ) {
+            let value = vec![7; len];
+            let mut expected = Vec::new();
+            encoding::bytes::encode(field, &value, &mut expected);
+            prop_assert_eq!(expected.len(), field_len(len));
+            let mut writer = Writer::default();
+            writer.field(field, &value);
+            prop_assert_eq!(writer.bytes(), &expected);
+            writer.truncate(0);
+            writer.message(field, |writer| writer.raw(&value));
+            prop_assert_eq!(writer.bytes(), &expected);
+        }
+    }
+}
