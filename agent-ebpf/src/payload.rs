@@ -1,157 +1,168 @@
-//! Copies what a call moved into a record of its own.
+//! Sends a [`Transfer`], with what a call moved behind it.
 //!
-//! The ring buffer hands out sizes that are constants only, so there is one
-//! way through here for each of [`PAYLOAD_CLASSES`].
+//! The kernel reserves sizes only that the verifier knows, so a record gets one
+//! of [`PAYLOAD_CLASSES`]: the verifier follows the code below once for each.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_user;
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
 use wirespan_ebpf::record::{
     PAYLOAD_CLASSES, SHORTFALL_FAULT, SHORTFALL_LIMIT, SHORTFALL_NONE, SHORTFALL_UNREACHABLE,
     Transfer,
 };
 
-use crate::caller::{self, Buffer};
+use crate::caller::{self, Buffer, PIECES_MAX, Piece};
 use crate::ring;
+use crate::stream::Call;
 
-/// At most so many pieces of a vector are copied.
-const PIECES_MAX: u64 = 64;
-
-#[repr(C)]
-struct Record<const ROOM: usize> {
-    head: Transfer,
-    payload: [u8; ROOM],
-}
-
-/// Sends `head` with the first `wanted` bytes of `buffer`.
+/// Sends `call` with the first `wanted` bytes of `buffer`.
 #[inline(always)]
-pub(crate) fn send(head: &mut Transfer, buffer: Buffer, wanted: u32) {
+pub(crate) fn send(call: &Call<'_>, buffer: Buffer, wanted: u32) {
     match buffer {
-        Buffer::At(address) if address != 0 && wanted != 0 => from_buffer(head, address, wanted),
-        Buffer::Vector { address, count } if wanted != 0 => {
-            from_vector(head, address, count, wanted)
-        }
-        Buffer::Fault if wanted != 0 => bare(head, SHORTFALL_FAULT),
-        _ if wanted != 0 => bare(head, SHORTFALL_UNREACHABLE),
-        _ => bare(head, SHORTFALL_LIMIT),
+        _ if wanted == 0 => bare(call, SHORTFALL_LIMIT),
+        Buffer::Unreachable => bare(call, SHORTFALL_UNREACHABLE),
+        Buffer::Fault => bare(call, SHORTFALL_FAULT),
+        Buffer::At(address) => copy_buffer(call, address, wanted),
+        Buffer::Vector { first, rest, count } => copy_vector(call, first, rest, count, wanted),
     }
 }
 
-/// Sends `head` alone.
+/// Sends `call` alone.
 #[inline(always)]
-pub(crate) fn bare(head: &mut Transfer, shortfall: u8) {
-    head.copied = 0;
-    head.shortfall = shortfall;
-    if let Some(record) = ring::reserve::<Transfer>(head.length) {
-        head.time = ring::time();
-        unsafe { record.write(*head) };
+pub(crate) fn bare(call: &Call<'_>, shortfall: u8) {
+    if let Some(record) = ring::reserve::<Transfer>(call.length) {
+        unsafe { record.write(call.describe(0, shortfall)) };
         ring::submit(record);
     }
 }
 
 #[inline(always)]
-fn from_buffer(head: &mut Transfer, address: u64, wanted: u32) {
-    let room = wanted as usize;
-    if room <= PAYLOAD_CLASSES[1] {
-        copy_buffer::<{ PAYLOAD_CLASSES[1] }>(head, address, wanted);
-    } else if room <= PAYLOAD_CLASSES[2] {
-        copy_buffer::<{ PAYLOAD_CLASSES[2] }>(head, address, wanted);
-    } else if room <= PAYLOAD_CLASSES[3] {
-        copy_buffer::<{ PAYLOAD_CLASSES[3] }>(head, address, wanted);
-    } else if room <= PAYLOAD_CLASSES[4] {
-        copy_buffer::<{ PAYLOAD_CLASSES[4] }>(head, address, wanted);
-    } else if room <= PAYLOAD_CLASSES[5] {
-        copy_buffer::<{ PAYLOAD_CLASSES[5] }>(head, address, wanted);
-    } else {
-        copy_buffer::<{ PAYLOAD_CLASSES[6] }>(head, address, wanted);
+fn copy_buffer(call: &Call<'_>, address: u64, wanted: u32) {
+    let room = class(wanted);
+    let Some(record) = ring::reserve_more::<Transfer>(room, call.length) else {
+        return;
+    };
+    let length = opaque(wanted).min(room as u32);
+    unsafe { record.write(call.describe(length, shortfall(length, call.length))) };
+    let payload = unsafe { record.add(1) };
+    if unsafe { bpf_probe_read_user(payload.cast(), length, address as *const _) } != 0 {
+        unsafe {
+            (&raw mut (*record).copied).write(0);
+            (&raw mut (*record).shortfall).write(SHORTFALL_FAULT);
+        }
     }
+    ring::submit(record);
+}
+
+/// On its way through a vector.
+#[repr(C)]
+struct Walk {
+    record: *mut Transfer,
+    /// The piece to copy next.
+    piece: Piece,
+    /// Address of the one after it.
+    next: u64,
+    /// Pieces from there on.
+    left: u64,
+    wanted: u64,
+    /// Half the room of the record.
+    half: u64,
 }
 
 /// To the verifier, offset and length of a piece are two unknowns: twice the
 /// room makes their sum fit.
 #[inline(always)]
-fn from_vector(head: &mut Transfer, address: u64, count: u64, wanted: u32) {
-    let room = 2 * wanted as usize;
-    if room <= PAYLOAD_CLASSES[1] {
-        copy_vector::<{ PAYLOAD_CLASSES[1] }>(head, address, count, wanted);
-    } else if room <= PAYLOAD_CLASSES[2] {
-        copy_vector::<{ PAYLOAD_CLASSES[2] }>(head, address, count, wanted);
-    } else if room <= PAYLOAD_CLASSES[3] {
-        copy_vector::<{ PAYLOAD_CLASSES[3] }>(head, address, count, wanted);
-    } else if room <= PAYLOAD_CLASSES[4] {
-        copy_vector::<{ PAYLOAD_CLASSES[4] }>(head, address, count, wanted);
-    } else if room <= PAYLOAD_CLASSES[5] {
-        copy_vector::<{ PAYLOAD_CLASSES[5] }>(head, address, count, wanted);
-    } else {
-        copy_vector::<{ PAYLOAD_CLASSES[6] }>(head, address, count, wanted);
-    }
-}
-
-#[inline(never)]
-fn copy_buffer<const ROOM: usize>(head: &mut Transfer, address: u64, wanted: u32) {
-    let Some(record) = ring::reserve::<Record<ROOM>>(head.length) else {
+fn copy_vector(call: &Call<'_>, piece: Piece, next: u64, left: u64, wanted: u32) {
+    let room = class(wanted.wrapping_mul(2));
+    let Some(record) = ring::reserve_more::<Transfer>(room, call.length) else {
         return;
     };
-    head.time = ring::time();
-    let length = opaque(wanted).min(ROOM as u32);
-    let payload = unsafe { &raw mut (*record).payload };
-    let result = unsafe { bpf_probe_read_user(payload.cast(), length, address as *const _) };
-    head.copied = if result == 0 { length } else { 0 };
-    head.shortfall = shortfall(head, result != 0);
-    unsafe { (&raw mut (*record).head).write(*head) };
+    unsafe { record.write(call.describe(0, SHORTFALL_NONE)) };
+    let mut walk = Walk {
+        record,
+        piece,
+        next,
+        left,
+        wanted: u64::from(wanted),
+        half: room as u64 / 2,
+    };
+    // Helper since Linux 5.17.
+    unsafe {
+        bpf_loop(
+            PIECES_MAX,
+            copy_piece as *mut c_void,
+            (&raw mut walk).cast(),
+            0,
+        );
+    }
+    let copied = unsafe { (&raw const (*record).copied).read_volatile() };
+    let faulty = unsafe { (&raw const (*record).shortfall).read_volatile() } != SHORTFALL_NONE;
+    if !faulty {
+        let shortfall = shortfall(copied, call.length);
+        unsafe { (&raw mut (*record).shortfall).write(shortfall) };
+    }
     ring::submit(record);
 }
 
-/// Copies the pieces one after the other. What is copied so far stands in the
-/// record, where the verifier does not follow it: so all its turns of the loop
-/// look alike to it, but for their number.
-#[inline(never)]
-fn copy_vector<const ROOM: usize>(head: &mut Transfer, address: u64, count: u64, wanted: u32) {
-    let Some(record) = ring::reserve::<Record<ROOM>>(head.length) else {
-        return;
-    };
-    head.time = ring::time();
-    let half = (ROOM / 2) as u64;
-    let copied = unsafe { &raw mut (*record).head.copied };
-    let payload = unsafe { &raw mut (*record).payload }.cast::<u8>();
-    unsafe { copied.write_volatile(0) };
-    let mut faulty = false;
-    let mut index = 0;
-    while index < PIECES_MAX {
-        let so_far = u64::from(unsafe { copied.read_volatile() });
-        if index >= count || so_far >= u64::from(wanted) || so_far >= half {
-            break;
-        }
-        let Some(piece) = caller::read_pair(address.wrapping_add(index * 16)) else {
-            faulty = true;
-            break;
-        };
-        let length = opaque(piece.length.min(u64::from(wanted) - so_far) as u32);
-        if u64::from(length) > half {
-            break;
-        }
-        let target = unsafe { payload.add(so_far as usize) };
-        let source = piece.address as *const _;
-        if unsafe { bpf_probe_read_user(target.cast(), length, source) } != 0 {
-            faulty = true;
-            break;
-        }
-        unsafe { copied.write_volatile(so_far as u32 + length) };
-        index += 1;
+/// Copies one piece and gets hold of the next one; 1 says that there is no more
+/// to do. How much was copied stands in the record, where the verifier does not
+/// follow it: so all turns look alike to it.
+extern "C" fn copy_piece(_: u64, walk: *mut Walk) -> i64 {
+    let walk = unsafe { &mut *walk };
+    let copied = unsafe { &raw mut (*walk.record).copied };
+    let so_far = u64::from(unsafe { copied.read_volatile() });
+    if so_far >= walk.wanted || so_far > walk.half {
+        return 1;
     }
-    head.copied = unsafe { copied.read_volatile() };
-    head.shortfall = shortfall(head, faulty);
-    unsafe { (&raw mut (*record).head).write(*head) };
-    ring::submit(record);
+    let length = opaque(walk.piece.length.min(walk.wanted.wrapping_sub(so_far)) as u32);
+    if u64::from(length) > walk.half {
+        return 1;
+    }
+    let target = unsafe { walk.record.add(1).cast::<u8>().add(so_far as usize) };
+    let source = walk.piece.address as *const _;
+    if unsafe { bpf_probe_read_user(target.cast(), length, source) } != 0 {
+        return fault(walk);
+    }
+    unsafe { copied.write_volatile(so_far as u32 + length) };
+    if walk.left == 0 {
+        return 1;
+    }
+    let Some(piece) = caller::read_pair(walk.next) else {
+        return fault(walk);
+    };
+    walk.piece = piece;
+    walk.next = walk.next.wrapping_add(size_of::<Piece>() as u64);
+    walk.left -= 1;
+    0
 }
 
 #[inline(always)]
-fn shortfall(head: &Transfer, faulty: bool) -> u8 {
-    if faulty {
-        SHORTFALL_FAULT
-    } else if head.copied < head.length {
+fn fault(walk: &Walk) -> i64 {
+    unsafe { (&raw mut (*walk.record).shortfall).write_volatile(SHORTFALL_FAULT) };
+    1
+}
+
+#[inline(always)]
+fn shortfall(copied: u32, length: u32) -> u8 {
+    if copied < length {
         SHORTFALL_LIMIT
     } else {
         SHORTFALL_NONE
     }
+}
+
+/// The smallest class with room for `wanted` bytes, or the largest of all.
+#[inline(always)]
+fn class(wanted: u32) -> usize {
+    let mut room = PAYLOAD_CLASSES[PAYLOAD_CLASSES.len() - 1];
+    let mut index = PAYLOAD_CLASSES.len() - 1;
+    while index > 0 {
+        index -= 1;
+        if wanted as usize <= PAYLOAD_CLASSES[index] {
+            room = PAYLOAD_CLASSES[index];
+        }
+    }
+    room
 }
 
 /// The same number; the compiler forgets what it knew of it, so that it keeps

@@ -55,7 +55,9 @@ pub const IPV4: u8 = 2;
 pub const IPV6: u8 = 10;
 
 /// Room for payload in the records that the kernel side reserves, in bytes.
-pub const PAYLOAD_CLASSES: [usize; 7] = [0, 128, 512, 2_048, 8_192, 32_768, 131_072];
+pub const PAYLOAD_CLASSES: [usize; 12] = [
+    64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536, 131_072,
+];
 /// No call has more of its bytes copied than this.
 pub const PAYLOAD_MAX: usize = 65_536;
 /// Room for the path of an executable, with its final NUL.

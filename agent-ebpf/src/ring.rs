@@ -15,8 +15,16 @@ use crate::maps::{DOZING, LOSSES, RECORDS};
 /// What is returned must be given to [`submit`].
 #[inline(always)]
 pub(crate) fn reserve<T>(bytes: u32) -> Option<*mut T> {
+    reserve_more(0, bytes)
+}
+
+/// The same, with room for `more` bytes behind the `T`. The verifier must know
+/// the number: a constant on each way here.
+#[inline(always)]
+pub(crate) fn reserve_more<T>(more: usize, bytes: u32) -> Option<*mut T> {
     let map = (&raw const RECORDS).cast_mut().cast::<c_void>();
-    let record = unsafe { bpf_ringbuf_reserve(map, size_of::<T>() as u64, 0) }.cast::<T>();
+    let size = size_of::<T>().wrapping_add(more) as u64;
+    let record = unsafe { bpf_ringbuf_reserve(map, size, 0) }.cast::<T>();
     if record.is_null() {
         count(loss::RING_FULL, 1);
         count(loss::BYTES, u64::from(bytes));

@@ -113,14 +113,9 @@ fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
     if let Some(record) = ring::reserve::<Transfer>(0) {
         let mut opened = stream::describe(sk, family, socket);
         opened.kind = record::OPENED;
-        opened.time = ring::time();
         opened.pid = socket.connect_pid;
         opened.tid = socket.connect_tid;
-        opened.flags = if admission == Admission::Undecided {
-            record::UNDECIDED
-        } else {
-            0
-        };
+        opened.flags = stream::flags(admission);
         unsafe { record.write(opened) };
         ring::submit(record);
     }

@@ -9,8 +9,8 @@ use crate::admission::{self, Admission};
 use crate::caller::{self, Buffer};
 use crate::fields::{Structure, config, load};
 use crate::maps::VERDICTS;
-use crate::payload;
 use crate::socket::Socket;
+use crate::{payload, ring};
 
 /// Tells of `length` bytes that went through `sk` just now, in this thread's call.
 #[inline(always)]
@@ -45,25 +45,67 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
     if end < unwanted {
         return;
     }
-    let mut head = describe(sk, family, socket);
-    head.kind = record::DATA;
-    head.direction = direction;
-    head.pid = (caller >> 32) as u32;
-    head.tid = caller as u32;
-    head.flags = if admission == Admission::Undecided {
+    socket.told = 1;
+    let call = Call {
+        sk,
+        family,
+        socket,
+        direction,
+        caller,
+        flags: flags(admission),
+        offset: start,
+        length,
+    };
+    tell(call, unwanted, reachable);
+}
+
+/// [`Transfer::flags`] of a process.
+#[inline(always)]
+pub(crate) fn flags(admission: Admission) -> u8 {
+    if admission == Admission::Undecided {
         record::UNDECIDED
     } else {
         0
-    };
-    head.offset = start;
-    head.length = length;
-    socket.told = 1;
-    tell(&mut head, socket, start, unwanted, reachable);
+    }
 }
 
-/// What every [`Transfer`] says of the socket.
+/// A call that moved bytes.
+pub(crate) struct Call<'a> {
+    sk: Structure,
+    family: u16,
+    socket: &'a mut Socket,
+    direction: u8,
+    /// Process id in the upper half, thread id in the lower one.
+    caller: u64,
+    flags: u8,
+    pub(crate) offset: u64,
+    pub(crate) length: u32,
+}
+
+impl Call<'_> {
+    /// What is told of it, `copied` bytes of payload aside. To be called once the
+    /// record has its place: this takes the time.
+    #[inline(always)]
+    pub(crate) fn describe(&self, copied: u32, shortfall: u8) -> Transfer {
+        Transfer {
+            kind: record::DATA,
+            direction: self.direction,
+            shortfall,
+            copied,
+            offset: self.offset,
+            length: self.length,
+            pid: (self.caller >> 32) as u32,
+            tid: self.caller as u32,
+            flags: self.flags,
+            ..describe(self.sk, self.family, self.socket)
+        }
+    }
+}
+
+/// What every [`Transfer`] says of the socket, and the time.
 #[inline(always)]
 pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer {
+    let time = ring::time();
     let (local, peer) = if family == u16::from(IPV4) {
         (
             [load!(sk, local_v4: u32), 0, 0, 0],
@@ -81,7 +123,7 @@ pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer 
         family: family as u8,
         shortfall: 0,
         copied: 0,
-        time: 0,
+        time,
         cookie: socket.cookie,
         offset: 0,
         length: 0,
@@ -103,27 +145,27 @@ pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer 
 
 /// Sends the bytes from the first wanted one on, and the length of those before.
 #[inline(always)]
-fn tell(head: &mut Transfer, socket: &mut Socket, start: u64, unwanted: u64, reachable: bool) {
+fn tell(mut call: Call<'_>, unwanted: u64, reachable: bool) {
     let mut skipped = 0;
-    if start < unwanted {
-        skipped = unwanted.wrapping_sub(start) as u32;
-        let rest = head.length.wrapping_sub(skipped);
-        head.length = skipped;
-        payload::bare(head, record::SHORTFALL_UNWANTED);
+    if call.offset < unwanted {
+        skipped = unwanted.wrapping_sub(call.offset) as u32;
+        let rest = call.length.wrapping_sub(skipped);
+        call.length = skipped;
+        payload::bare(&call, record::SHORTFALL_UNWANTED);
         if rest == 0 {
             return;
         }
-        head.offset = unwanted;
-        head.length = rest;
+        call.offset = unwanted;
+        call.length = rest;
     }
-    let wanted = allowance(socket, head.length);
+    let wanted = allowance(call.socket, call.length);
     let buffer = if wanted == 0 || !reachable {
         Buffer::Unreachable
     } else {
-        past(caller::buffer(wanted.wrapping_add(skipped)), skipped)
+        caller::buffer(skipped, wanted)
     };
-    socket.copied = socket.copied.wrapping_add(wanted);
-    payload::send(head, buffer, wanted);
+    call.socket.copied = call.socket.copied.wrapping_add(wanted);
+    payload::send(&call, buffer, wanted);
 }
 
 /// How many bytes of a call of `length` may be copied.
@@ -132,17 +174,6 @@ fn allowance(socket: &Socket, length: u32) -> u32 {
     let left = config!(turn_limit).saturating_sub(socket.copied);
     let allowed = config!(call_limit).min(left).max(config!(beyond_limit));
     length.min(allowed).min(PAYLOAD_MAX as u32)
-}
-
-/// The buffer without its first `skipped` bytes. A vector that begins with
-/// unwanted bytes is not walked: that happens to pipelined bodies only.
-#[inline(always)]
-fn past(buffer: Buffer, skipped: u32) -> Buffer {
-    match buffer {
-        Buffer::At(address) => Buffer::At(address.wrapping_add(u64::from(skipped))),
-        Buffer::Vector { .. } if skipped != 0 => Buffer::Unreachable,
-        other => other,
-    }
 }
 
 /// Bytes of this socket and direction below this offset are not wanted.

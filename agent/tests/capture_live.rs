@@ -206,6 +206,13 @@ unsafe fn splice_in(fd: RawFd, bytes: &mut [u8]) -> isize {
     let null = std::ptr::null_mut();
     unsafe { libc::splice(reader.as_raw_fd(), null, fd, null, bytes.len(), 0) }
 }
+unsafe fn splice_out(fd: RawFd, bytes: &mut [u8]) -> isize {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let null = std::ptr::null_mut();
+    let length = unsafe { libc::splice(fd, null, writer.as_raw_fd(), null, bytes.len(), 0) };
+    reader.read_exact(bytes).unwrap();
+    length
+}
 unsafe fn read(fd: RawFd, bytes: &mut [u8]) -> isize {
     unsafe { libc::read(fd, bytes.as_mut_ptr().cast(), bytes.len()) }
 }
@@ -339,6 +346,30 @@ fn every_call_is_told_exactly_on_ipv6() {
     every_call("::1", "::1");
 }
 
+/// The kernel has no word for bytes that leave a socket by `splice`; what is
+/// told next shows by its offset that they did.
+#[test]
+fn bytes_spliced_out_of_a_socket_leave_a_gap() {
+    let (listener, port) = listen("127.0.0.1");
+    let mut live = Live::of_port(port);
+    let (mut client, mut server) = connect(&listener, "127.0.0.1", port);
+    client.write_all(&[b's'; 50]).unwrap();
+    let spliced = unsafe { splice_out(server.as_raw_fd(), &mut [0; 50]) };
+    assert_eq!(spliced, 50);
+    client.write_all(HEAD).unwrap();
+    server.read_exact(&mut [0; HEAD.len()]).unwrap();
+    let (_, received) = live.data(0, HEAD.len() as u64);
+    assert_eq!(received.len(), 1);
+    assert_eq!(assemble(&received, 50), HEAD);
+    drop((client, server));
+    live.until(|events| closed(events).len() == 2);
+    let total = 50 + HEAD.len() as u64;
+    let is_server = |closed: &&Closed| closed.socket == received[0].socket;
+    let closed = closed(&live.events);
+    let closed = closed.iter().find(is_server).unwrap();
+    assert_eq!(closed.received, Some(total));
+}
+
 #[test]
 fn both_ends_know_the_same_connection() {
     for (bind, to) in [
@@ -413,7 +444,7 @@ fn a_vector_of_many_pieces_is_whole() {
     let (listener, port) = listen("127.0.0.1");
     let mut live = Live::of_port(port);
     let (mut client, mut server) = connect(&listener, "127.0.0.1", port);
-    for (count, size) in [(64, 1), (60, 100), (50, 1_000), (3, 21_000)] {
+    for (count, size) in [(64, 1), (1_024, 1), (60, 100), (50, 1_000), (3, 21_000)] {
         let bytes: Vec<u8> = (0..count * size).map(|index| (index % 251) as u8).collect();
         let pieces: Vec<_> = bytes.chunks(size).map(IoSlice::new).collect();
         assert_eq!(client.write_vectored(&pieces).unwrap(), bytes.len());
@@ -596,6 +627,20 @@ fn verdicts_are_honoured() {
     assert_eq!((sent[0].offset, sent[0].length), (end + 300, 50));
     assert_eq!(sent[1].offset, end + 350);
     assert_eq!(sent[1].payload, HEAD);
+
+    // The same in a vector: the body ends in the second piece, the head is in two.
+    skip(&live, end + 350 + HEAD.len() as u64 + 50);
+    let (first, second) = HEAD.split_at(7);
+    let tail = [&[b'b'; 20], first].concat();
+    let pieces = [[b'b'; 30].as_slice(), b"", &tail, second];
+    let written = client.write_vectored(&pieces.map(IoSlice::new)).unwrap();
+    let (sent, _) = live.data(written as u64, 0);
+    assert_eq!(
+        (sent[0].length, sent[0].shortfall),
+        (50, Shortfall::Unwanted)
+    );
+    assert_eq!(sent[1].payload, HEAD);
+    assert_eq!(sent[1].shortfall, Shortfall::None);
 
     // Ignored: nothing more but its end.
     live.capture.apply(Verdict::Ignore(socket));
