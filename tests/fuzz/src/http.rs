@@ -317,7 +317,11 @@ impl Outcomes {
     /// what a call begins with.
     fn is_all_http(&self) -> bool {
         let counters = &self.counters;
-        counters.places_lost == 0
+        let begins = self.exchanges.first().is_some_and(|(_, first)| {
+            first.request.message.offset == 0 || first.proxied_client.is_some()
+        });
+        begins
+            && counters.places_lost == 0
             && counters.bytes_searched == 0
             && counters.not_http.iter().all(|count| *count == 0)
             && self
