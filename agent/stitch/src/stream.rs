@@ -54,6 +54,9 @@ pub enum Cause {
     Unwanted,
 }
 
+/// Offsets and lengths beyond this one are nonsense: 4 EiB.
+const LAST_OFFSET: u64 = 1 << 62;
+
 /// Up to three pieces: a hole, the bytes, and what was not copied after them.
 pub type Pieces = SmallVec<[Piece; 2]>;
 
@@ -67,7 +70,10 @@ pub struct Stream {
 impl Stream {
     /// Takes one call's bytes: what was seen before is left out (the first
     /// copy wins), what is missing before them becomes a hole.
-    pub fn accept(&mut self, data: Data, counters: &mut Counters) -> Pieces {
+    pub fn accept(&mut self, mut data: Data, counters: &mut Counters) -> Pieces {
+        // No connection carries so much; a damaged recording may say so.
+        data.offset = data.offset.min(LAST_OFFSET);
+        data.length = data.length.min(LAST_OFFSET);
         let mut pieces = Pieces::new();
         let at = Moment {
             time: data.time,

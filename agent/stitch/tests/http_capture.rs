@@ -35,6 +35,30 @@ fn lines(wire: &Wire, events: &[Data]) -> Vec<String> {
 }
 
 #[test]
+fn a_chunked_request_that_was_not_copied_whole_ends_with_its_response() {
+    let body = "x".repeat(5000);
+    let post = format!(
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+         1388\r\n{body}\r\n0\r\nTrailer: x\r\n\r\n"
+    );
+    let wire = Wire::new()
+        .request(post)
+        .response(OK)
+        .request(GET)
+        .response(OK)
+        .request(GET)
+        .response(OK);
+    assert_eq!(
+        lines(&wire, &limited(wire.whole(), 1000)),
+        [
+            "POST /a 200 5000/2 Complete TRUNCATED END_INFERRED",
+            "GET /a 200 0/2 Complete RESYNCHRONISED",
+            "GET /a 200 0/2 Complete",
+        ]
+    );
+}
+
+#[test]
 fn bodies_of_known_length_are_passed_exactly() {
     let body = "x".repeat(5000);
     let response = format!("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{body}");

@@ -334,7 +334,13 @@ impl Http1 {
             Signal::Ended if self.requests == Some(direction) => self.end_request(context),
             Signal::Ended => self.end_response(context),
             Signal::Foreign(first) => self.handle_foreign(direction, &first, context),
-            Signal::LostInside(_) if self.requests == Some(direction) => self.miss_requests(0),
+            Signal::LostInside(loss) if self.requests == Some(direction) => {
+                // What was not copied of a call is the rest of this message: few
+                // clients write the next one in the same call.
+                if loss.events || loss.bytes == 0 {
+                    self.miss_requests(0);
+                }
+            }
             Signal::LostInside(loss) => self.queue.loosen(loss.events, context.counters),
             Signal::LostBetween(loss) => match self.requests {
                 Some(requests) if requests != direction => {
@@ -617,6 +623,9 @@ impl Http1 {
         let reader = &self.ways[self.responses() as usize].reader;
         let message = reader.message();
         let (anomalies, marks) = reader.notes();
+        let request_lost = self.ways[opposite(self.responses()) as usize]
+            .reader
+            .is_lost_inside();
         match self.target.take() {
             Some(Target::Front) => {
                 let Some(front) = self.queue.front_mut() else {
@@ -630,7 +639,9 @@ impl Http1 {
                     response.message = message;
                 }
                 if !front.sent {
-                    exchange.anomalies.insert(Anomaly::EarlyResponse);
+                    if !request_lost {
+                        exchange.anomalies.insert(Anomaly::EarlyResponse);
+                    }
                     self.end_lost_request(context);
                 }
                 self.queue.finish_front(context.counters);
