@@ -623,9 +623,10 @@ impl Http1 {
         let reader = &self.ways[self.responses() as usize].reader;
         let message = reader.message();
         let (anomalies, marks) = reader.notes();
-        let request_lost = self.ways[opposite(self.responses()) as usize]
-            .reader
-            .is_lost_inside();
+        let requests = &self.ways[opposite(self.responses()) as usize].reader;
+        // Its end went by, but was not copied.
+        let request_cut =
+            requests.is_lost_inside() && requests.notes().1.contains(CaptureMarks::TRUNCATED);
         match self.target.take() {
             Some(Target::Front) => {
                 let Some(front) = self.queue.front_mut() else {
@@ -639,7 +640,7 @@ impl Http1 {
                     response.message = message;
                 }
                 if !front.sent {
-                    if !request_lost {
+                    if !request_cut {
                         exchange.anomalies.insert(Anomaly::EarlyResponse);
                     }
                     self.end_lost_request(context);
