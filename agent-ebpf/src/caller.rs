@@ -43,10 +43,7 @@ pub(crate) struct Piece {
 /// io_uring runs socket calls in its own workers, and in any thread as that
 /// returns from any system call: there the registers tell of something else.
 #[inline(always)]
-pub(crate) fn buffer(skipped: u32, wanted: u32) -> Buffer {
-    let Some(task) = Structure::current_task() else {
-        return Buffer::Unreachable;
-    };
+pub(crate) fn buffer(task: Structure, skipped: u32, wanted: u32) -> Buffer {
     if load!(task, task_flags: u32) & NOT_IN_CALL != 0 {
         return Buffer::Unreachable;
     }

@@ -1,13 +1,12 @@
 //! One call that moved bytes through a TCP socket: whether to tell of it, at
 //! which offset, and how many of its bytes to copy.
 
-use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 use wirespan_ebpf::record::{self, IPV4, IPV6, PAYLOAD_MAX, Transfer};
 use wirespan_ebpf::verdict;
 
 use crate::admission::{self, Admission};
 use crate::caller::{self, Buffer};
-use crate::fields::{Structure, config, load};
+use crate::fields::{self, Structure, config, load};
 use crate::maps::VERDICTS;
 use crate::socket::Socket;
 use crate::{payload, ring};
@@ -27,8 +26,11 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
     if socket.traced == 0 {
         return;
     }
-    let caller = unsafe { bpf_get_current_pid_tgid() };
-    let admission = admission::process((caller >> 32) as u32);
+    let Some(task) = Structure::current_task() else {
+        return;
+    };
+    let pid = load!(task, tgid: u32);
+    let admission = admission::process(pid);
     if admission == Admission::Denied {
         return;
     }
@@ -51,7 +53,8 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
         family,
         socket,
         direction,
-        caller,
+        task,
+        pid,
         flags: flags(admission),
         offset: start,
         length,
@@ -75,8 +78,9 @@ pub(crate) struct Call<'a> {
     family: u16,
     socket: &'a mut Socket,
     direction: u8,
-    /// Process id in the upper half, thread id in the lower one.
-    caller: u64,
+    /// Who made it.
+    task: Structure,
+    pid: u32,
     flags: u8,
     pub(crate) offset: u64,
     pub(crate) length: u32,
@@ -94,8 +98,8 @@ impl Call<'_> {
             copied,
             offset: self.offset,
             length: self.length,
-            pid: (self.caller >> 32) as u32,
-            tid: self.caller as u32,
+            pid: self.pid,
+            tid: load!(self.task, pid: u32),
             flags: self.flags,
             ..describe(self.sk, self.family, self.socket)
         }
@@ -106,10 +110,11 @@ impl Call<'_> {
 #[inline(always)]
 pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer {
     let time = ring::time();
+    let zero = fields::zero();
     let (local, peer) = if family == u16::from(IPV4) {
         (
-            [load!(sk, local_v4: u32), 0, 0, 0],
-            [load!(sk, peer_v4: u32), 0, 0, 0],
+            [load!(sk, local_v4: u32), zero, zero, zero],
+            [load!(sk, peer_v4: u32), zero, zero, zero],
         )
     } else {
         (
@@ -138,8 +143,8 @@ pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer 
         reserved: [0; 6],
         local,
         peer,
-        coroutine: 0,
-        coroutine_parent: 0,
+        coroutine: u64::from(zero),
+        coroutine_parent: u64::from(zero),
     }
 }
 
@@ -162,7 +167,7 @@ fn tell(mut call: Call<'_>, unwanted: u64, reachable: bool) {
     let buffer = if wanted == 0 || !reachable {
         Buffer::Unreachable
     } else {
-        caller::buffer(skipped, wanted)
+        caller::buffer(call.task, skipped, wanted)
     };
     call.socket.copied = call.socket.copied.wrapping_add(wanted);
     payload::send(&call, buffer, wanted);

@@ -254,6 +254,29 @@ unsafe fn recvmmsg(fd: RawFd, bytes: &mut [u8]) -> isize {
     }
 }
 
+unsafe fn uring_send(fd: RawFd, bytes: &mut [u8]) -> isize {
+    let fd = io_uring::types::Fd(fd);
+    unsafe { uring(&io_uring::opcode::Send::new(fd, bytes.as_ptr(), bytes.len() as u32).build()) }
+}
+unsafe fn uring_recv(fd: RawFd, bytes: &mut [u8]) -> isize {
+    let fd = io_uring::types::Fd(fd);
+    let length = bytes.len() as u32;
+    unsafe { uring(&io_uring::opcode::Recv::new(fd, bytes.as_mut_ptr(), length).build()) }
+}
+unsafe fn uring_worker_recv(fd: RawFd, bytes: &mut [u8]) -> isize {
+    let fd = io_uring::types::Fd(fd);
+    let length = bytes.len() as u32;
+    let entry = io_uring::opcode::Recv::new(fd, bytes.as_mut_ptr(), length).build();
+    unsafe { uring(&entry.flags(io_uring::squeue::Flags::ASYNC)) }
+}
+unsafe fn uring(entry: &io_uring::squeue::Entry) -> isize {
+    let mut ring = io_uring::IoUring::new(2).unwrap();
+    unsafe { ring.submission().push(entry).unwrap() };
+    ring.submit_and_wait(1).unwrap();
+    let result = ring.completion().next().unwrap().result();
+    isize::try_from(result).unwrap()
+}
+
 fn memory_file(bytes: &[u8]) -> std::fs::File {
     use std::os::fd::FromRawFd;
     let fd = unsafe { libc::memfd_create(c"body".as_ptr(), 0) };
@@ -263,7 +286,7 @@ fn memory_file(bytes: &[u8]) -> std::fs::File {
     file
 }
 
-const SENDING: [(&str, Call, bool); 8] = [
+const SENDING: [(&str, Call, bool); 9] = [
     ("write", write, true),
     ("send", send, true),
     ("writev", writev, true),
@@ -272,8 +295,9 @@ const SENDING: [(&str, Call, bool); 8] = [
     ("sendmmsg", sendmmsg, false),
     ("sendfile", sendfile, false),
     ("splice", splice_in, false),
+    ("io_uring", uring_send, false),
 ];
-const RECEIVING: [(&str, Call, bool); 8] = [
+const RECEIVING: [(&str, Call, bool); 10] = [
     ("read", read, true),
     ("recv", recv, true),
     ("recv after MSG_PEEK", peek_then_recv, true),
@@ -282,6 +306,8 @@ const RECEIVING: [(&str, Call, bool); 8] = [
     ("recvmsg", recvmsg, true),
     ("recvmmsg", recvmmsg, false),
     ("recv with MSG_TRUNC", recv_and_discard, false),
+    ("io_uring", uring_recv, false),
+    ("io_uring's worker", uring_worker_recv, false),
 ];
 
 fn check_call(data: &[Data], name: &str, reachable: bool, offset: u64, bytes: &[u8]) {
@@ -300,9 +326,11 @@ fn check_call(data: &[Data], name: &str, reachable: bool, offset: u64, bytes: &[
         assert_eq!(data.shortfall, Shortfall::Unreachable, "{name}");
         assert!(data.payload.is_empty(), "{name}");
     }
-    let thread = unsafe { libc::gettid() };
     assert_eq!(data.task.pid, std::process::id());
-    assert_eq!(data.task.tid, u32::try_from(thread).unwrap());
+    if !name.ends_with("worker") {
+        let thread = unsafe { libc::gettid() };
+        assert_eq!(data.task.tid, u32::try_from(thread).unwrap(), "{name}");
+    }
 }
 
 fn every_call(bind: &str, to: &str) {
