@@ -44,12 +44,7 @@ pub(crate) struct Piece {
 /// returns from any system call: there the registers tell of something else.
 #[inline(always)]
 pub(crate) fn buffer(task: Structure, skipped: u32, wanted: u32) -> Buffer {
-    if load!(task, task_flags: u32) & NOT_IN_CALL != 0 {
-        return Buffer::Unreachable;
-    }
-    // Helper since Linux 5.15.
-    let registers = unsafe { bpf_task_pt_regs(task.pointer().cast()) } as *const _;
-    let Some(registers) = Structure::new(registers) else {
+    let Some(registers) = registers(task) else {
         return Buffer::Unreachable;
     };
     let number = load!(registers, call_number: u32) as usize;
@@ -64,6 +59,16 @@ pub(crate) fn buffer(task: Structure, skipped: u32, wanted: u32) -> Buffer {
         FORM_MESSAGE => message(address, skipped, wanted),
         _ => Buffer::Unreachable,
     }
+}
+
+/// The registers with which the running thread `task` entered the kernel.
+#[inline(always)]
+pub(crate) fn registers(task: Structure) -> Option<Structure> {
+    if load!(task, task_flags: u32) & NOT_IN_CALL != 0 {
+        return None;
+    }
+    // Helper since Linux 5.15.
+    Structure::new(unsafe { bpf_task_pt_regs(task.pointer().cast()) } as *const _)
 }
 
 #[inline(always)]
@@ -161,4 +166,13 @@ pub(crate) fn read_pair(address: u64) -> Option<Piece> {
     let size = size_of::<Piece>() as u32;
     let result = unsafe { bpf_probe_read_user((&raw mut pair).cast(), size, address as *const _) };
     if result == 0 { Some(pair) } else { None }
+}
+
+/// A word of user memory.
+#[inline(always)]
+pub(crate) fn read_word(address: u64) -> Option<u64> {
+    let mut word = 0_u64;
+    let size = size_of::<u64>() as u32;
+    let result = unsafe { bpf_probe_read_user((&raw mut word).cast(), size, address as *const _) };
+    if result == 0 { Some(word) } else { None }
 }

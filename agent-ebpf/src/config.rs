@@ -71,6 +71,10 @@ macro_rules! offsets {
             pub call_buffer: u32,
             /// A register: third argument of the system call.
             pub call_count: u32,
+            /// A register: the user stack pointer.
+            pub stack_pointer: u32,
+            /// A register: where Go keeps its `g`.
+            pub goroutine: u32,
             /// A register that tells whether the system call is still under way.
             pub in_call: u32,
             /// The register that `in_call` equals as long as it is.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod coroutine;
 pub mod loss;
 pub mod process;
 pub mod record;

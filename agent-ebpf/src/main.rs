@@ -19,6 +19,8 @@ mod caller;
 #[cfg(target_arch = "bpf")]
 mod fields;
 #[cfg(target_arch = "bpf")]
+mod goroutine;
+#[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod payload;

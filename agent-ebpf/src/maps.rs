@@ -4,7 +4,7 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::btf_maps::{Array, HashMap, RingBuf, SkStorage};
 use aya_ebpf::macros::btf_map;
 use wirespan_ebpf::verdict::{SLOTS, Slot};
-use wirespan_ebpf::{loss, process};
+use wirespan_ebpf::{coroutine, loss, process};
 
 use crate::socket::Socket;
 
@@ -29,6 +29,11 @@ pub(crate) static LOSSES: Array<u64, { loss::COUNT as usize }, MAPPED> = Array::
 /// One number: not 0 while user space sleeps and the next record must wake it.
 #[btf_map]
 pub(crate) static DOZING: Array<u64, 1, MAPPED> = Array::new();
+
+/// Which processes have tasks of their own; see [`wirespan_ebpf::coroutine`].
+#[btf_map]
+pub(crate) static COROUTINES: Array<coroutine::Slot, { coroutine::SLOTS as usize }, MAPPED> =
+    Array::new();
 
 /// Which processes to trace; see [`wirespan_ebpf::process`].
 #[btf_map]

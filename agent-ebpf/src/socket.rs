@@ -20,6 +20,9 @@ pub(crate) struct Socket {
     pub(crate) cookie: u64,
     /// Offset after the last byte sent, once nothing more can be sent.
     pub(crate) sent: u64,
+    /// Goroutine that called `connect`, and the one that created it.
+    pub(crate) connect_coroutine: u64,
+    pub(crate) connect_coroutine_parent: u64,
     pub(crate) sent_base: u32,
     pub(crate) received_base: u32,
     /// Bytes copied in this turn.

@@ -10,7 +10,6 @@
 //! read what had arrived before. `tcp_destroy_sock` is: by then no process holds
 //! the socket.
 
-use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use wirespan_ebpf::record::{self, Closed, IPV4, IPV6, OPENER_LOCAL, OPENER_PEER, Transfer};
@@ -18,7 +17,7 @@ use wirespan_ebpf::record::{self, Closed, IPV4, IPV6, OPENER_LOCAL, OPENER_PEER,
 use crate::admission::{self, Admission};
 use crate::fields::{Structure, load};
 use crate::socket::Socket;
-use crate::{ring, stream};
+use crate::{goroutine, ring, stream};
 
 // include/net/tcp_states.h
 const ESTABLISHED: i32 = 1;
@@ -87,9 +86,14 @@ pub(crate) fn tcp_destroy_sock(context: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn connecting(sk: Structure) {
     if let Some(socket) = Socket::remembered(sk) {
-        let caller = unsafe { bpf_get_current_pid_tgid() };
-        socket.connect_pid = (caller >> 32) as u32;
-        socket.connect_tid = caller as u32;
+        let Some(task) = Structure::current_task() else {
+            return;
+        };
+        socket.connect_pid = load!(task, tgid: u32);
+        socket.connect_tid = load!(task, pid: u32);
+        let goroutine = goroutine::current(task, socket.connect_pid);
+        socket.connect_coroutine = goroutine.id;
+        socket.connect_coroutine_parent = goroutine.parent;
     }
 }
 
@@ -115,6 +119,8 @@ fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
         opened.kind = record::OPENED;
         opened.pid = socket.connect_pid;
         opened.tid = socket.connect_tid;
+        opened.coroutine = socket.connect_coroutine;
+        opened.coroutine_parent = socket.connect_coroutine_parent;
         opened.flags = stream::flags(admission);
         unsafe { record.write(opened) };
         ring::submit(record);

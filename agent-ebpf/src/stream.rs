@@ -7,6 +7,7 @@ use wirespan_ebpf::verdict;
 use crate::admission::{self, Admission};
 use crate::caller::{self, Buffer};
 use crate::fields::{self, Structure, config, load};
+use crate::goroutine::{self, Goroutine};
 use crate::maps::VERDICTS;
 use crate::socket::Socket;
 use crate::{payload, ring};
@@ -55,6 +56,7 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
         direction,
         task,
         pid,
+        goroutine: goroutine::current(task, pid),
         flags: flags(admission),
         offset: start,
         length,
@@ -81,6 +83,7 @@ pub(crate) struct Call<'a> {
     /// Who made it.
     task: Structure,
     pid: u32,
+    goroutine: Goroutine,
     flags: u8,
     pub(crate) offset: u64,
     pub(crate) length: u32,
@@ -100,6 +103,8 @@ impl Call<'_> {
             length: self.length,
             pid: self.pid,
             tid: load!(self.task, pid: u32),
+            coroutine: self.goroutine.id,
+            coroutine_parent: self.goroutine.parent,
             flags: self.flags,
             ..describe(self.sk, self.family, self.socket)
         }

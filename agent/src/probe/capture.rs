@@ -9,7 +9,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, Map};
 use bytes::{Bytes, BytesMut};
 use wirespan_ebpf::verdict::{self, SLOTS};
-use wirespan_ebpf::{loss, record};
+use wirespan_ebpf::{coroutine, loss, record};
 use wirespan_stitch::event::decode::{Decoded, decode, significant_length};
 use wirespan_stitch::event::{Direction, Event, Lost, LostReason};
 use wirespan_stitch::time::{Timestamp, WallTime};
@@ -17,6 +17,7 @@ use wirespan_stitch::verdict::Verdict;
 
 use super::clock::read_clocks;
 use super::executables::Executables;
+use super::go::{Go, SLOT_WORDS};
 use super::load::{self, chain, take_map};
 use super::mapped::Mapped;
 use super::ring::Ring;
@@ -32,6 +33,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// How long after the last traffic it still is.
 const LINGER: Duration = Duration::from_millis(50);
+/// 64-bit words of the table of Go processes.
+const GO_WORDS: usize = coroutine::SLOTS as usize * SLOT_WORDS;
 /// How long it may take until another processor sees what one has stored.
 const SETTLING: Duration = Duration::from_micros(10);
 /// How often the clocks are compared.
@@ -46,6 +49,7 @@ pub struct Capture {
     dozing: Mapped,
     losses: Mapped,
     executables: Option<Executables>,
+    go: Go,
     reported: Losses,
     clock_due: Option<Instant>,
     traffic: Option<Instant>,
@@ -104,6 +108,8 @@ impl Capture {
         } else {
             None
         };
+        let mut go = Go::new(map_array(&ebpf, "COROUTINES", GO_WORDS)?);
+        go.list();
         Ok(Self {
             ring,
             verdicts: map_array(&ebpf, "VERDICTS", SLOTS as usize * 2)?,
@@ -111,6 +117,7 @@ impl Capture {
             losses: map_array(&ebpf, "LOSSES", (processors * loss::COUNT) as usize)?,
             ebpf,
             executables,
+            go,
             reported: Losses::default(),
             clock_due: None,
             traffic: None,
@@ -250,6 +257,7 @@ impl Capture {
                 break;
             };
             taken += 1;
+            self.go.attend(item);
             if self
                 .executables
                 .as_mut()

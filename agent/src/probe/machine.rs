@@ -19,6 +19,9 @@ pub(crate) struct Machine {
     buffer: Register,
     /// Its third argument.
     count: Register,
+    stack_pointer: Register,
+    /// Where Go keeps its `g`: <https://go.dev/s/regabi>.
+    goroutine: Register,
     under_way: UnderWay,
     calls: &'static [(u16, u8)],
 }
@@ -41,6 +44,8 @@ static X86_64: Machine = Machine {
     number: ("orig_ax", 0),
     buffer: ("si", 0),
     count: ("dx", 0),
+    stack_pointer: ("sp", 0),
+    goroutine: ("r14", 0),
     under_way: UnderWay::Enosys(("ax", 0)),
     calls: &[
         (0, FORM_BUFFER),   // read
@@ -62,6 +67,8 @@ static AARCH64: Machine = Machine {
     number: ("syscallno", 0),
     buffer: ("regs", 8),
     count: ("regs", 16),
+    stack_pointer: ("sp", 0),
+    goroutine: ("regs", 28 * 8),
     under_way: UnderWay::Equal(("regs", 0), ("orig_x0", 0)),
     calls: &[
         (63, FORM_BUFFER),   // read
@@ -95,6 +102,8 @@ impl Machine {
         offsets.call_number = find(self.number)?;
         offsets.call_buffer = find(self.buffer)?;
         offsets.call_count = find(self.count)?;
+        offsets.stack_pointer = find(self.stack_pointer)?;
+        offsets.goroutine = find(self.goroutine)?;
         match self.under_way {
             UnderWay::Enosys(register) => {
                 offsets.in_call = find(register)?;

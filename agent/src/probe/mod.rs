@@ -12,6 +12,7 @@ mod clock;
 mod error;
 mod executables;
 mod filter;
+mod go;
 mod kernel;
 mod load;
 mod machine;
