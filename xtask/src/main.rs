@@ -39,7 +39,7 @@ enum Task {
     /// What tracing costs: nginx under wrk with and without wirespan.
     Bench(bench::Options),
     /// How right the engine is, in figures.
-    Eval(eval::Options),
+    Eval(Box<eval::Options>),
 }
 
 fn main() -> ExitCode {

@@ -151,7 +151,7 @@ fn pcapng(big_endian: bool) -> Vec<u8> {
         .section()
         .interface(1, 0, &[(2, b"eth0")])
         .interface(113, 0, &[(9, &[9])])
-        .interface(101, 0, &[(9, &[0x80 | 20]), (14, &offset)])
+        .interface(101, 0, &[(9, &[0x80 | 0x14]), (14, &offset)])
         .enhanced(0, TIME / 1000, b"micro", 5)
         .block(5, |body| body.u32(0).u32(0).u32(0))
         .enhanced(1, TIME, b"nanosecond", 1500)
@@ -258,7 +258,7 @@ fn a_capture_cut_off_anywhere_is_used_up_to_there() {
                 Err(Error::Empty) => assert_eq!(length, 0),
                 Err(Error::HeaderCut) => assert!(length < 24),
                 Err(Error::Unknown { start }) => {
-                    assert_eq!((start.len(), length < 4), (length, true))
+                    assert_eq!((start.len(), length < 4), (length, true));
                 }
                 Err(other) => panic!("{other}"),
                 Ok(_) => {

@@ -33,8 +33,8 @@ fn every_kept_input_keeps_the_promises() {
 
 fn inputs(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the corpus is in the repository")
+        .map(|entry| entry.expect("the corpus is in the repository").path())
         .collect();
     paths.sort();
     paths
