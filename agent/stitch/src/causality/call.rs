@@ -41,7 +41,8 @@ pub(super) struct Call {
     pub(super) rivals: u32,
     /// The task that waits for its answer, where a runtime's memory told it.
     pub(super) caller: Option<Task>,
-    /// Whether the joint choice was made with all of its candidates answered.
+    /// The last search that found it in its component.
+    pub(super) search: u32,
     /// Whether its decision was given.
     pub(super) decided: bool,
 }
@@ -53,6 +54,8 @@ pub(super) struct Link {
     pub(super) request: u32,
     /// What speaks for it, apart from timing.
     pub(super) weights: Weights,
+    /// Log-likelihood of its making the call, as seen when the call started.
+    pub(super) guess: f32,
 }
 
 /// Log-likelihood ratios by kind of evidence.

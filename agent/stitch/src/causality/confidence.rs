@@ -9,8 +9,10 @@ use crate::span::Method;
 
 /// Timing is overconfident: its part is cooled by this factor.
 const COOLING: f32 = 0.6;
-/// Candidates weighed against each other, the likeliest at the call first.
-const MAX_WEIGHED: usize = 32;
+/// The same where other calls are not looked at.
+const GREEDY_COOLING: f32 = 0.4;
+/// Candidates weighed against each other, the likeliest at a glance.
+const MAX_WEIGHED: usize = 16;
 /// Lead from which evidence of structure counts as what decided.
 const STRONG: f32 = 3.0;
 /// Candidates told in a decision.
@@ -32,18 +34,14 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
     let Some(row) = solver.scene.calls.get(call) else {
         return Vec::new();
     };
-    let links = row
-        .links
-        .iter()
-        .take(MAX_WEIGHED)
-        .map(|link| Some(link.request));
-    let own = row.parent.filter(|own| {
-        let weighed = row.links.iter().take(MAX_WEIGHED);
-        weighed.into_iter().all(|link| link.request != *own)
-    });
-    let mut odds: Vec<Odds> = links
-        .chain(own.map(Some))
-        .chain([None])
+    let others = solver
+        .likeliest(call, |_| true, MAX_WEIGHED)
+        .into_iter()
+        .map(Some);
+    let none = row.parent.is_some().then_some(None);
+    let mut odds: Vec<Odds> = others
+        .chain([row.parent])
+        .chain(none)
         .filter_map(|request| {
             let gain = if request == row.parent {
                 Gain::default()
@@ -57,18 +55,55 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
             })
         })
         .collect();
-    let score = |odds: &Odds| COOLING * odds.gain.timing + odds.gain.fixed;
+    share_out(&mut odds, COOLING);
+    odds
+}
+
+/// The odds by what was known when the call started and evidence said since,
+/// without looking at what other calls would do: timing counts less.
+pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
+    let Some(row) = solver.scene.calls.get(call) else {
+        return Vec::new();
+    };
+    let parent = |slot: u32| solver.scene.calls.get(slot)?.parent;
+    let followed = row
+        .follows
+        .and_then(|(other, weight)| Some((parent(other)?, weight)));
+    let links = row.links.iter().map(|link| {
+        let follows = followed.filter(|(cause, _)| *cause == link.request);
+        let gain = Gain {
+            timing: link.guess,
+            fixed: link.weights.total() + follows.map_or(0.0, |(_, weight)| weight),
+        };
+        (Some(link.request), gain)
+    });
+    let none = Gain {
+        timing: solver.background(row.label),
+        fixed: row.none.total(),
+    };
+    let entry = |(request, gain)| Odds {
+        request,
+        gain,
+        probability: 0.0,
+    };
+    let mut odds: Vec<Odds> = links.chain([(None, none)]).map(entry).collect();
+    share_out(&mut odds, GREEDY_COOLING);
+    odds
+}
+
+/// Turns gains into probabilities, the best first.
+fn share_out(odds: &mut [Odds], cooling: f32) {
+    let score = |odds: &Odds| cooling * odds.gain.timing + odds.gain.fixed;
     let best = odds.iter().map(score).fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
-    for entry in &mut odds {
+    for entry in &mut *odds {
         entry.probability = (score(entry) - best).exp();
         sum += entry.probability;
     }
-    for entry in &mut odds {
+    for entry in &mut *odds {
         entry.probability /= sum;
     }
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    odds
 }
 
 /// What a decision tells of each candidate.

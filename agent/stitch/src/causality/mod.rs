@@ -17,6 +17,7 @@ mod call;
 mod confidence;
 mod config;
 mod coroutine;
+mod effort;
 mod event_loop;
 mod evidence;
 mod explicit;

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::histogram::{self, BINS, Histogram};
-use super::path::{Move, Next};
+use super::path::{Move, Next, Position};
 use crate::time::Timestamp;
 
 /// States remembered in one process.
@@ -34,6 +34,9 @@ const LATE: f32 = 0.01;
 const BACKGROUND_PRIOR: (f64, f64) = (0.02, 10e9);
 /// Pairs of calls in order, and overtaken ones, assumed before any was seen.
 const ORDER_PRIOR: (f32, f32) = (6.0, 3.3);
+/// Pairs from which the order is known: then one call of so many is looked at.
+const ORDER_KNOWN: f32 = 512.0;
+const ORDER_SAMPLED: u64 = 8;
 /// Share of calls that are not the first of their kind in their request from
 /// which repetition is reckoned with, and first ones below which it always is.
 const REPEATS: f32 = 0.002;
@@ -108,26 +111,60 @@ struct Background {
     repeated: f32,
 }
 
+/// How likely a thing is next in one state, with how long it takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook<'a> {
+    chance: f32,
+    /// Learnt of the coarser state and of the finer one.
+    gaps: [Option<&'a Gaps>; 2],
+    has_gap: bool,
+    tick: u64,
+}
+
+impl Outlook<'_> {
+    /// Log-likelihood of a move of this kind, its gap included (per ns).
+    pub(super) fn score(&self, step: &Move) -> f32 {
+        let mut likelihood = self.chance;
+        if self.has_gap {
+            let mut density = histogram::prior_density(step.since_event(), self.tick);
+            for (gaps, weight) in self.gaps.iter().zip([PRIOR_WEIGHT, COARSE_WEIGHT]) {
+                let Some(gaps) = gaps else { continue };
+                let total = gaps.since_act.total();
+                let learnt = gaps.density(step, self.tick);
+                density = (total * learnt + weight * density) / (total + weight);
+            }
+            likelihood *= density;
+        }
+        histogram::log2(likelihood.max(f32::MIN_POSITIVE)) * std::f32::consts::LN_2
+    }
+}
+
 impl Model {
     /// Log-likelihood of a move: of what happens next, and of the gap (per ns).
     pub(super) fn score(&self, step: &Move) -> f32 {
-        let (prior, has_gap) = prior(step);
-        let coarse = self.states.get(&step.from.coarse);
-        let fine = self.states.get(&step.from.state);
-        let mut chance = prior;
-        let mut density = histogram::prior_density(step.since_event(), self.tick());
-        for (state, weight) in [(coarse, PRIOR_WEIGHT), (fine, COARSE_WEIGHT)] {
-            let Some(state) = state else { continue };
-            let follows = state.steps.iter().find(|s| s.next == step.next);
+        self.outlook(&step.from, step.next).score(step)
+    }
+
+    /// How likely `next` is in the state of `from`, at whatever time.
+    pub(super) fn outlook(&self, from: &Position, next: Next) -> Outlook<'_> {
+        let (mut chance, has_gap) = prior(next, from.responded);
+        let mut gaps = [None, None];
+        let keys = [(from.coarse, PRIOR_WEIGHT), (from.state, COARSE_WEIGHT)];
+        for ((key, weight), gaps) in keys.into_iter().zip(&mut gaps) {
+            let Some(state) = self.states.get(&key) else {
+                continue;
+            };
+            let follows = state.steps.iter().find(|s| s.next == next);
             let seen = follows.map_or(0.0, |f| f.weight);
             chance = (seen + weight * chance) / (state.total + weight);
-            if let Some(gaps) = follows.and_then(|f| f.gaps.as_deref()) {
-                let total = gaps.since_act.total();
-                let learnt = gaps.density(step, self.tick());
-                density = (total * learnt + weight * density) / (total + weight);
-            }
+            *gaps = follows.and_then(|f| f.gaps.as_deref());
         }
-        chance.ln() + if has_gap { density.ln() } else { 0.0 }
+        Outlook {
+            chance,
+            gaps,
+            has_gap,
+            tick: self.tick(),
+        }
     }
 
     /// Learns a move with a weight of 0 to 1.
@@ -210,6 +247,12 @@ impl Model {
         ((seen.in_order + in_order) / (seen.overtaken + overtaken)).ln()
     }
 
+    /// Whether more pairs are needed to know how calls of this kind are ordered.
+    pub(super) fn wants_order(&self, label: u64, rank: u64) -> bool {
+        let seen = self.background.get(&label).copied().unwrap_or_default();
+        seen.in_order + seen.overtaken < ORDER_KNOWN || rank.is_multiple_of(ORDER_SAMPLED)
+    }
+
     /// Learns whether two calls of one kind were made in order, where nothing
     /// but their order could tell which belongs to whom.
     pub(super) fn learn_order(&mut self, label: u64, in_order: bool) {
@@ -287,7 +330,7 @@ impl Model {
 
 impl State {
     fn learn(&mut self, step: &Move, weight: f32) {
-        let (_, has_gap) = prior(step);
+        let (_, has_gap) = prior(step.next, step.from.responded);
         self.total += weight;
         let found = self.steps.iter().position(|s| s.next == step.next);
         let index = match found {
@@ -358,8 +401,8 @@ impl Gaps {
 
 /// What is assumed of a move before anything was learnt, and whether it has a
 /// gap.
-fn prior(step: &Move) -> (f32, bool) {
-    match (step.next, step.from.responded) {
+fn prior(next: Next, responded: bool) -> (f32, bool) {
+    match (next, responded) {
         (Next::Start(_), false) => (0.2, true),
         (Next::Start(_), true) => (0.005, true),
         (Next::Respond, _) => (0.3, true),

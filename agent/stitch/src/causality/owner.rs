@@ -11,11 +11,12 @@ use super::call::{Call, Link, Weights};
 use super::confidence::{self, Odds};
 use super::config::Config;
 use super::coroutine;
+use super::effort::Effort;
 use super::evidence::{AT_CALL, AT_RESPONSE, Beginning, EXACT, Said};
-use super::model::Model;
-use super::path::{Move, Next, mix, walk};
+use super::model::{Model, Outlook};
+use super::path::{Move, Next, Position, mix, walk};
 use super::scene::{self, Scene};
-use super::solve::Solver;
+use super::solve::{self, Solver};
 use super::stage::Counters;
 use crate::event::{SocketId, Task};
 use crate::exchange::{Moment, Role};
@@ -31,6 +32,16 @@ const MAX_SUITORS: usize = 512;
 const EARLY: f32 = 0.125;
 /// A candidate that is less likely than the best by so much (in nats) is none.
 const HOPELESS: f32 = 60.0;
+/// From this weight on (in nats) evidence tells who it was: so many candidates
+/// are kept, should it be wrong.
+const TOLD: f32 = 7.0;
+const RIVALS: usize = 4;
+/// Log-likelihood of a call by a request that timing was not asked about.
+const UNGUESSED: f32 = -25.0;
+/// Score evaluations from which calls are searched for together, and of which
+/// one call may be searched.
+const SEARCH: u32 = 64;
+const SEARCH_EACH: u32 = 16;
 /// Calls kept with one request; the path looks at fewer.
 const MAX_CALLS: usize = 64;
 /// A path is learnt if every decision about it was right with this probability.
@@ -41,6 +52,7 @@ const LEAST_CERTAINTY: f32 = 0.3;
 pub(super) struct Owner {
     pub(super) scene: Scene,
     pub(super) model: Model,
+    effort: Effort,
     /// Undecided calls, in the order of their deadlines.
     due: VecDeque<(Timestamp, u32, ExchangeId)>,
     /// Answered requests, in the order in which they may be forgotten.
@@ -48,6 +60,9 @@ pub(super) struct Owner {
     undecided: usize,
     now: Timestamp,
 }
+
+/// What is known of the states met while a call was weighed.
+type Outlooks<'a> = SmallVec<[(u64, Outlook<'a>); 8]>;
 
 /// What an owner's methods need from the stage.
 #[derive(Debug)]
@@ -65,6 +80,7 @@ impl Owner {
         Self {
             scene: Scene::default(),
             model,
+            effort: Effort::default(),
             due: VecDeque::new(),
             leaving: VecDeque::new(),
             undecided: 0,
@@ -120,13 +136,12 @@ impl Owner {
     ) -> u32 {
         if self.scene.requests.len() >= desk.config.max_requests {
             desk.counters.requests_evicted += 1;
-            let answered = self.leaving.iter().map(|(_, slot, _)| *slot).next();
-            if let Some(slot) = answered.or(self.scene.stalest()) {
+            if let Some(slot) = self.first_leaving().or(self.scene.stalest()) {
                 self.evict(slot, desk);
             }
         }
         let slot = self.scene.add_request(scene::request(id, at, features));
-        self.solver(desk.config).refresh(slot);
+        self.solver(desk.config).locate(slot);
         slot
     }
 
@@ -143,6 +158,7 @@ impl Owner {
             desk.counters.decided_early += 1;
             self.decide_oldest(desk);
         }
+        self.effort.earn(desk.config.effort);
         let mut said = Said::default();
         for (_, kind) in AT_CALL
             .iter()
@@ -175,6 +191,7 @@ impl Owner {
             parent: None,
             rank: 0,
             ready: at.time,
+            search: 0,
             follows: said.follows,
             followers: SmallVec::new(),
             rivals: self.scene.open,
@@ -206,7 +223,7 @@ impl Owner {
             thread.responded = Some(at.time);
             thread.calls.clear();
         }
-        self.solver(desk.config).refresh(slot);
+        self.solver(desk.config).locate(slot);
         if let Some(request) = self.scene.requests.get(slot) {
             let until = at.time + desk.config.after_response;
             self.leaving.push_back((until, slot, request.id));
@@ -230,7 +247,7 @@ impl Owner {
         }
         if let Some(parent) = self.scene.calls.get(slot).and_then(|call| call.parent) {
             self.scene.touch(parent);
-            self.solver(config).refresh(parent);
+            self.solver(config).locate(parent);
         }
     }
 
@@ -303,17 +320,23 @@ impl Owner {
             .map(|(slot, _)| slot)
             .take(desk.config.max_weighed);
         let named = said.causes.iter().filter_map(|(cause, ..)| *cause);
-        let mut slots: SmallVec<[u32; 32]> = named.chain(open).chain(late).collect();
+        // Only those that evidence names may come twice.
+        let mut slots: SmallVec<[u32; 32]> = SmallVec::new();
+        for slot in named {
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+        let named = slots.len();
+        for slot in open.chain(late) {
+            if !slots[..named].contains(&slot) {
+                slots.push(slot);
+            }
+        }
         if self.scene.open as usize > desk.config.max_weighed {
             desk.counters.candidates_skipped += 1;
         }
-        let mut seen: SmallVec<[u32; 32]> = SmallVec::new();
-        slots.retain(|slot| {
-            !seen.contains(slot) && {
-                seen.push(*slot);
-                true
-            }
-        });
+        let mut known: Outlooks<'_> = SmallVec::new();
         let mut links: SmallVec<[(f32, Link); 16]> = SmallVec::new();
         for slot in slots {
             let Some(request) = self.scene.requests.get(slot) else {
@@ -327,44 +350,66 @@ impl Owner {
             for (_, method, weight) in said.causes.iter().filter(|(c, ..)| *c == Some(slot)) {
                 weights.add(*method, *weight);
             }
-            let score = weights.total() + self.chance(request.position, label, now, desk.config);
+            let guess = if desk.config.uses(Method::Timing) {
+                self.chance(request.position, label, now, &mut known)
+            } else {
+                0.0
+            };
             links.push((
-                score,
+                weights.total() + guess,
                 Link {
                     request: slot,
                     weights,
+                    guess,
                 },
             ));
         }
-        links.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let better = |a: &(f32, Link), b: &(f32, Link)| b.0.total_cmp(&a.0);
+        let mut weights = links.iter().map(|(_, link)| link.weights.total());
+        let sure = weights.any(|weight| weight >= TOLD);
+        let limit = if sure {
+            RIVALS
+        } else {
+            desk.config.max_candidates
+        };
+        if links.len() > limit {
+            links.select_nth_unstable_by(limit, better);
+            links.truncate(limit);
+        }
+        links.sort_by(better);
         let best = links.first().map_or(0.0, |(score, _)| *score);
         links.retain(|(score, _)| *score > best - HOPELESS);
-        links.truncate(desk.config.max_candidates);
         links.into_iter().map(|(_, link)| link).collect()
     }
 
-    /// Log-likelihood that a request makes this call now.
-    fn chance(
-        &self,
-        from: super::path::Position,
+    /// Log-likelihood that a request makes this call now. What is known of a
+    /// state is looked up once: many requests are in the same.
+    fn chance<'a>(
+        &'a self,
+        from: Position,
         label: u64,
         now: Timestamp,
-        config: &Config,
+        known: &mut Outlooks<'a>,
     ) -> f32 {
-        if !config.uses(Method::Timing) {
-            return 0.0;
-        }
-        self.model.score(&Move {
+        let step = Move {
             from,
             next: Next::Start(label),
             time: now,
             repeats: false,
-        })
+        };
+        if let Some((_, outlook)) = known.iter().find(|(state, _)| *state == from.state) {
+            return outlook.score(&step);
+        }
+        let outlook = self.model.outlook(&from, step.next);
+        if known.len() < known.inline_size() {
+            known.push((from.state, outlook));
+        }
+        outlook.score(&step)
     }
 
     /// A new call enters the game, with a provisional cause.
     fn enter(&mut self, slot: u32, id: ExchangeId, deadline: Timestamp, desk: &mut Desk<'_>) {
-        let Some(call) = self.scene.calls.get(slot).cloned() else {
+        let Some(call) = self.scene.calls.get(slot) else {
             return;
         };
         for link in &call.links {
@@ -372,31 +417,31 @@ impl Owner {
                 request.suitors.push(slot);
             }
         }
-        if let Some(row) = call
-            .follows
-            .and_then(|(other, _)| self.scene.calls.get_mut(other))
-        {
-            row.followers.push(slot);
-        }
+        let follows = call.follows;
         if call.links.is_empty() {
             self.decide(slot, desk);
             return;
         }
+        if let Some((other, _)) = follows
+            && let Some(row) = self.scene.calls.get_mut(other)
+        {
+            row.followers.push(slot);
+        }
+        let timing = desk.config.uses(Method::Timing);
+        let Some(call) = self.scene.calls.get(slot) else {
+            return;
+        };
         let followed = call
             .follows
             .and_then(|(other, weight)| Some((self.scene.calls.get(other)?.parent?, weight)));
         let mut best = (
-            self.solver(desk.config).background(call.label) + call.none.total(),
+            solve::background(&self.model, timing, call.label) + call.none.total(),
             None,
         );
         for link in &call.links {
-            let Some(request) = self.scene.requests.get(link.request) else {
-                continue;
-            };
             let follows = followed.filter(|(cause, _)| *cause == link.request);
-            let score = self.chance(request.position, call.label, call.started.time, desk.config)
-                + link.weights.total()
-                + follows.map_or(0.0, |(_, weight)| weight);
+            let score =
+                link.guess + link.weights.total() + follows.map_or(0.0, |(_, weight)| weight);
             if score > best.0 {
                 best = (score, Some(link.request));
             }
@@ -422,7 +467,14 @@ impl Owner {
         if let Some(target) = self.scene.requests.get_mut(request)
             && target.started.time <= row.started.time
         {
-            row.links.push(Link { request, weights });
+            // Timing has no opinion of it: it is as likely as the likeliest.
+            let guesses = row.links.iter().map(|link| link.guess);
+            let guess = guesses.fold(f32::NEG_INFINITY, f32::max).max(UNGUESSED);
+            row.links.push(Link {
+                request,
+                weights,
+                guess,
+            });
             target.suitors.push(call);
         }
     }
@@ -444,7 +496,13 @@ impl Owner {
     /// their candidates are answered. Odds are told before any of them is fixed:
     /// who is unsure which of two is right is unsure of both.
     fn decide_component(&mut self, call: u32, desk: &mut Desk<'_>) {
-        let limit = desk.config.max_component;
+        if self.effort.left() < SEARCH {
+            desk.counters.decided_greedily += 1;
+            self.decide_greedily(call, desk);
+            return;
+        }
+        let limit = (self.effort.left() / SEARCH_EACH) as usize;
+        let limit = limit.clamp(1, desk.config.max_component);
         let crowded = self.undecided >= desk.config.max_pending;
         let mut solver = self.solver(desk.config);
         let calls = solver.component(call, limit);
@@ -475,6 +533,12 @@ impl Owner {
         }
     }
 
+    /// Decides one call by what was known when it started and said since.
+    fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
+        let odds = confidence::greedy(&self.solver(desk.config), call);
+        self.settle(call, &odds, desk);
+    }
+
     fn is_settled(&self, call: u32) -> bool {
         self.scene.calls.get(call).is_some_and(|row| {
             let mut requests = row
@@ -499,8 +563,12 @@ impl Owner {
             if !solver.is_plain(call) {
                 continue;
             }
-            solver.refresh_all(&[call]);
-            let odds = confidence::odds(&solver, call);
+            let odds = if solver.is_alone(call) {
+                solver.refresh_all(&[call]);
+                confidence::odds(&solver, call)
+            } else {
+                confidence::greedy(&solver, call)
+            };
             let best = odds.first().map(|best| (best.request, best.probability));
             if best.is_some_and(|(r, p)| r == Some(request) && p >= desk.config.sure) {
                 self.settle(call, &odds, desk);
@@ -600,6 +668,10 @@ impl Owner {
     /// Learns from a sure call whether calls of its kind keep their order: from
     /// pairs in which the gaps alone could not have told who is whose.
     fn learn_order(&mut self, call: u32, config: &Config) {
+        let row = self.scene.calls.get(call);
+        if row.is_none_or(|row| !self.model.wants_order(row.label, row.rank)) {
+            return;
+        }
         let pairs = self.solver(config).undecided_by_gaps(call);
         let label = self.scene.calls.get(call).map(|row| row.label);
         for in_order in pairs {
@@ -672,6 +744,16 @@ impl Owner {
         }
     }
 
+    /// Takes the request that was answered first.
+    fn first_leaving(&mut self) -> Option<u32> {
+        while let Some((_, slot, id)) = self.leaving.pop_front() {
+            if self.scene.requests.get(slot).is_some_and(|r| r.id == id) {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
     /// Forgets a request before its time.
     fn evict(&mut self, slot: u32, desk: &mut Desk<'_>) {
         let suitors = self.scene.requests.get(slot).map(|r| r.suitors.clone());
@@ -706,6 +788,7 @@ impl Owner {
             timing: config.uses(Method::Timing),
             thorough: false,
             tries: Cell::new(0),
+            effort: &self.effort,
         }
     }
 }

@@ -147,6 +147,19 @@ pub(super) fn walk(frame: Frame, steps: &[Step], mut tell: impl FnMut(Move)) -> 
     settle(position, steps, None)
 }
 
+/// Where a request with these calls (in the order of their starts) stands at
+/// `now`; later ones are left out.
+pub(super) fn position(frame: Frame, steps: &[Step], now: Timestamp) -> Position {
+    let count = steps.partition_point(|step| step.started < now);
+    let steps = &steps[..count];
+    let frame = Frame {
+        responded: frame.responded.filter(|at| *at < now),
+        ..frame
+    };
+    let steps = &steps[steps.len().saturating_sub(MAX_STEPS)..];
+    settle(walk(frame, steps, |_| ()), steps, Some(now))
+}
+
 /// One move: tells it and gives the position after it.
 fn pass(
     from: Position,

@@ -45,6 +45,8 @@ pub(super) struct Scene {
     pub(super) kin: HashMap<u64, Kin>,
     /// How the process treats its threads.
     pub(super) habits: Habits,
+    /// Components searched for so far.
+    pub(super) searches: u32,
     newest: Option<u32>,
     oldest: Option<u32>,
 }
@@ -75,6 +77,8 @@ pub(super) struct Thread {
     pub(super) reads_requests: bool,
     /// Open requests that it read.
     pub(super) open: u32,
+    /// The request it read last.
+    pub(super) request: Option<(u32, ExchangeId)>,
     /// When it last wrote a response.
     pub(super) responded: Option<Timestamp>,
     /// The call it made last, while nothing else was done since.
@@ -182,6 +186,7 @@ impl Scene {
         let overlaps = self.thread(at.task).is_some_and(|thread| {
             thread.reads_requests = true;
             thread.open += 1;
+            thread.request = Some((slot, id));
             thread.open > 1
         });
         if overlaps {

@@ -7,16 +7,21 @@
 //! give one call to another request, swap two calls of one kind, swap all that
 //! two requests did from some moment on.
 
-use std::cell::Cell;
-
 use smallvec::{SmallVec, smallvec};
 
+use super::call::Call;
+use super::effort::Effort;
 use super::model::Model;
-use super::path::{MAX_STEPS, Move, Next, Position, Step, walk};
+use super::path::{MAX_STEPS, Move, Next, Position, Step, position, walk};
 use super::scene::Scene;
 use crate::span::Method;
 use crate::time::Timestamp;
+use std::cell::Cell;
 
+/// Candidates tried in full for one call, the likeliest at a glance.
+const MAX_TARGETS: usize = 12;
+/// Targets tried in one climb, for each of its calls.
+const TRIES_PER_CALL: u32 = 48;
 /// Times that all calls of a component are tried again.
 const MAX_SWEEPS: usize = 12;
 /// Gaps whose swap changes less than this (in nats) cannot tell two calls apart.
@@ -25,8 +30,8 @@ const TOSS_UP: f32 = 1.0;
 const REACH: u64 = 4;
 /// Requests tried for the call that an orphan displaces.
 const MAX_ADOPTIONS: usize = 8;
-/// Targets tried in one climb, for each of its calls.
-const TRIES_PER_CALL: u32 = 48;
+/// A loss (in nats) that the order of calls cannot make good.
+const BEYOND_ORDER: f32 = -40.0;
 /// A gain below this is none: keeps the climb from going round.
 const LEAST_GAIN: f32 = 1e-3;
 /// Evidence ahead of all other candidates by so much (in nats) needs no timing.
@@ -63,21 +68,38 @@ pub(super) struct Solver<'a> {
     pub(super) thorough: bool,
     /// Targets that may still be tried in this climb.
     pub(super) tries: Cell<u32>,
+    /// What trying may cost.
+    pub(super) effort: &'a Effort,
 }
 
 impl Solver<'_> {
     /// Undecided calls that compete with `call`, itself among them, in the
     /// order of their starts; at most `limit`.
-    pub(super) fn component(&self, call: u32, limit: usize) -> Vec<u32> {
+    pub(super) fn component(&mut self, call: u32, limit: usize) -> Vec<u32> {
+        let Scene {
+            requests,
+            calls,
+            searches,
+            ..
+        } = &mut *self.scene;
+        *searches = searches.wrapping_add(1);
         let mut found = vec![call];
+        if let Some(row) = calls.get_mut(call) {
+            row.search = *searches;
+        }
         let mut next = 0;
         while next < found.len() && found.len() < limit {
-            let links = self.scene.calls.get(found[next]).map(|call| &call.links);
+            let links = calls.get(found[next]).map(|call| &call.links);
+            let links: SmallVec<[u32; 16]> =
+                links.into_iter().flatten().map(|l| l.request).collect();
             next += 1;
-            let requests = links.into_iter().flatten().map(|link| link.request);
-            for request in requests.filter_map(|slot| self.scene.requests.get(slot)) {
+            for request in links.iter().filter_map(|slot| requests.get(*slot)) {
                 for suitor in &request.suitors {
-                    if found.len() < limit && !found.contains(suitor) {
+                    let Some(row) = calls.get_mut(*suitor).filter(|_| found.len() < limit) else {
+                        break;
+                    };
+                    if row.search != *searches {
+                        row.search = *searches;
                         found.push(*suitor);
                     }
                 }
@@ -91,11 +113,21 @@ impl Solver<'_> {
     /// or by evidence that leaves the others far behind.
     pub(super) fn is_plain(&self, call: u32) -> bool {
         self.scene.calls.get(call).is_some_and(|row| {
-            let mut weights: SmallVec<[f32; 8]> =
-                row.links.iter().map(|link| link.weights.total()).collect();
-            weights.sort_unstable_by(|a, b| b.total_cmp(a));
-            weights.len() == 1 || weights[0] - weights[1] >= PLAIN
+            let (mut best, mut second) = (f32::NEG_INFINITY, f32::NEG_INFINITY);
+            for weight in row.links.iter().map(|link| link.weights.total()) {
+                second = second.max(weight.min(best));
+                best = best.max(weight);
+            }
+            row.links.len() == 1 || best - second >= PLAIN
         })
+    }
+
+    /// Whether a call has one candidate only.
+    pub(super) fn is_alone(&self, call: u32) -> bool {
+        self.scene
+            .calls
+            .get(call)
+            .is_some_and(|row| row.links.len() == 1)
     }
 
     /// Brings the cached likelihoods of every candidate of `calls` up to date.
@@ -108,6 +140,35 @@ impl Solver<'_> {
         requests.dedup();
         for request in requests {
             self.refresh(request);
+        }
+    }
+
+    /// Brings the cached position of a request up to date; its likelihood is
+    /// only looked at after [`Solver::refresh_all`].
+    pub(super) fn locate(&mut self, request: u32) {
+        let Some(row) = self.scene.requests.get(request) else {
+            return;
+        };
+        let frame = row.frame();
+        let rows = row
+            .calls
+            .iter()
+            .filter_map(|slot| self.scene.calls.get(*slot));
+        let steps: SmallVec<[Step; 8]> = rows.map(Call::step).collect();
+        let calls = row.calls.clone();
+        let skipped = steps.len().saturating_sub(MAX_STEPS);
+        let mut next = calls.iter().skip(skipped);
+        let scene = &mut *self.scene;
+        let rows = &mut scene.calls;
+        let position = walk(frame, &steps, |step| {
+            if matches!(step.next, Next::Start(_))
+                && let Some(call) = next.next().and_then(|slot| rows.get_mut(*slot))
+            {
+                call.ready = step.from.ready();
+            }
+        });
+        if let Some(row) = scene.requests.get_mut(request) {
+            row.position = position;
         }
     }
 
@@ -180,49 +241,53 @@ impl Solver<'_> {
 
     /// Gives calls to other requests.
     pub(super) fn apply(&mut self, change: &Change) {
+        let mut changed: SmallVec<[u32; 8]> = SmallVec::new();
         for (call, to) in change {
-            self.assign(*call, *to);
+            changed.extend(self.place(*call, *to).into_iter().chain(*to));
         }
-        for (_, to) in change {
-            if let Some(request) = to {
-                self.refresh(*request);
-            }
-        }
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+            .into_iter()
+            .for_each(|request| self.refresh(request));
     }
 
     /// Gives one call to a request.
     pub(super) fn assign(&mut self, slot: u32, to: Option<u32>) {
-        let Some(call) = self.scene.calls.get_mut(slot) else {
-            return;
-        };
+        let from = self.scene.calls.get(slot).and_then(|call| call.parent);
+        if from != to {
+            self.place(slot, to);
+            from.into_iter()
+                .chain(to)
+                .for_each(|request| self.locate(request));
+        }
+    }
+
+    /// Puts a call to the calls of a request; gives the one that had it.
+    fn place(&mut self, slot: u32, to: Option<u32>) -> Option<u32> {
+        let call = self.scene.calls.get_mut(slot)?;
         let from = std::mem::replace(&mut call.parent, to);
         if let Some(request) = from.and_then(|from| self.scene.requests.get_mut(from)) {
             request.calls.retain(|other| *other != slot);
-            if let Some(from) = from {
-                self.refresh(from);
-            }
         }
-        let Some(to) = to else { return };
+        let Some(to) = to else { return from };
         let calls = self.scene.requests.get(to).map(|r| &r.calls);
         let after = self.order(slot);
         let at = calls.map_or(0, |calls| calls.partition_point(|c| self.order(*c) < after));
         if let Some(request) = self.scene.requests.get_mut(to) {
             request.calls.insert(at, slot);
         }
-        self.refresh(to);
+        from
     }
 
     /// The best move of a call between requests of which one is `fresh`.
     fn best_move(&self, call: u32, fresh: impl Fn(u32) -> bool) -> Option<(Gain, Change)> {
         let row = self.scene.calls.get(call).filter(|call| !call.decided)?;
         let own = row.parent.is_none_or(&fresh);
-        let targets = row.links.iter().map(|link| link.request);
-        let targets = targets.filter(|request| own || fresh(*request)).map(Some);
+        let targets = self.likeliest(call, |request| own || fresh(request), MAX_TARGETS);
+        let targets = targets.into_iter().map(Some);
         let mut best: Option<(Gain, Change)> = None;
-        for to in targets
-            .chain(own.then_some(None))
-            .filter(|to| *to != row.parent)
-        {
+        for to in targets.chain((own && row.parent.is_some()).then_some(None)) {
             if !self.try_one() {
                 break;
             }
@@ -237,6 +302,60 @@ impl Solver<'_> {
             }
         }
         best
+    }
+
+    /// The candidates, other than its present cause, that are likeliest to have
+    /// made `call` as things are: the best `limit`, as far as they are `wanted`.
+    pub(super) fn likeliest(
+        &self,
+        call: u32,
+        wanted: impl Fn(u32) -> bool,
+        limit: usize,
+    ) -> SmallVec<[u32; 16]> {
+        let Some(row) = self.scene.calls.get(call) else {
+            return SmallVec::new();
+        };
+        let links = row.links.iter();
+        let links = links.filter(|link| Some(link.request) != row.parent && wanted(link.request));
+        if row.links.len() <= limit {
+            return links.map(|link| link.request).collect();
+        }
+        let mut scored: SmallVec<[(f32, u32); 32]> = links
+            .map(|link| {
+                (
+                    link.weights.total() + self.glance(row, link.request),
+                    link.request,
+                )
+            })
+            .collect();
+        if scored.len() > limit {
+            scored.select_nth_unstable_by(limit, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            scored.truncate(limit);
+        }
+        scored.into_iter().map(|(_, request)| request).collect()
+    }
+
+    /// Log-likelihood that a request makes this call, from where it stands after
+    /// the calls before it, one of the same kind left out if there may be no two.
+    fn glance(&self, call: &Call, request: u32) -> f32 {
+        let Some(row) = self.scene.requests.get(request).filter(|_| self.timing) else {
+            return 0.0;
+        };
+        self.effort.spend(1);
+        let instead = !self.model.may_repeat(call.label);
+        let rows = row
+            .calls
+            .iter()
+            .filter_map(|slot| self.scene.calls.get(*slot));
+        let rows = rows.filter(|other| !(instead && other.label == call.label));
+        let steps: SmallVec<[Step; 8]> = rows.map(Call::step).collect();
+        let time = call.started.time;
+        self.model.score(&Move {
+            from: position(row.frame(), &steps, time),
+            next: Next::Start(call.label),
+            time,
+            repeats: false,
+        })
     }
 
     /// Changes that give `call` to `to`.
@@ -351,7 +470,7 @@ impl Solver<'_> {
     fn try_one(&self) -> bool {
         let left = self.tries.get();
         self.tries.set(left.saturating_sub(1));
-        left > 0
+        left > 0 && self.effort.left() > 0
     }
 
     /// What a change gains; `None` if a call may not go where it is sent.
@@ -381,7 +500,7 @@ impl Solver<'_> {
         for request in requests {
             gain.timing += self.path_gain(request, change, &mut places)?;
         }
-        if self.timing {
+        if self.timing && gain.total() > BEYOND_ORDER {
             gain.timing += self.order_gain(&places);
         }
         Some(gain)
@@ -492,7 +611,7 @@ impl Solver<'_> {
             .calls
             .iter()
             .filter_map(|slot| self.scene.calls.get(*slot));
-        let steps: SmallVec<[Step; 8]> = rows.map(super::call::Call::step).collect();
+        let steps: SmallVec<[Step; 8]> = rows.map(Call::step).collect();
         let mut found = None;
         walk(request.frame(), &steps, |step| {
             if step.time == started && matches!(step.next, Next::Start(_)) {
@@ -537,8 +656,9 @@ impl Solver<'_> {
     fn path(&self, request: u32, calls: &[u32]) -> Option<Path> {
         let frame = self.scene.requests.get(request)?.frame();
         let rows = calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
-        let steps: SmallVec<[Step; 8]> = rows.map(super::call::Call::step).collect();
+        let steps: SmallVec<[Step; 8]> = rows.map(Call::step).collect();
         let mut likelihood = 0.0;
+        self.effort.spend(steps.len() + 1);
         // The path looks at the last calls only: those before are not ranked.
         let skipped = steps.len().saturating_sub(MAX_STEPS);
         let mut ready: SmallVec<[Timestamp; 8]> = steps
@@ -563,16 +683,21 @@ impl Solver<'_> {
 
     /// Log-likelihood that a call of this kind has no cause.
     pub(super) fn background(&self, label: u64) -> f32 {
-        if self.timing {
-            self.model.background(label)
-        } else {
-            NONE_WITHOUT_TIMING
-        }
+        background(self.model, self.timing, label)
     }
 
     fn order(&self, call: u32) -> (u64, u64) {
         let row = self.scene.calls.get(call);
         row.map_or((0, 0), |call| (call.started.time.0, call.id.0))
+    }
+}
+
+/// Log-likelihood that a call of this kind has no cause.
+pub(super) fn background(model: &Model, timing: bool, label: u64) -> f32 {
+    if timing {
+        model.background(label)
+    } else {
+        NONE_WITHOUT_TIMING
     }
 }
 

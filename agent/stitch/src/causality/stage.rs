@@ -22,8 +22,6 @@ pub struct Causality {
     exchanges: HashMap<ExchangeId, Place>,
     /// Owners by the time at which they have something to do.
     timers: BTreeSet<(Timestamp, u32)>,
-    /// Owners by the time of their last act.
-    silent: BTreeSet<(Timestamp, u32)>,
     /// Models loaded for owners not met yet.
     models: HashMap<OwnerKey, Model>,
     decisions: VecDeque<Decision>,
@@ -44,6 +42,8 @@ pub struct Counters {
     pub requests_evicted: u64,
     /// Calls decided before their time because of `max_pending`.
     pub decided_early: u64,
+    /// Calls decided by what was known at their start, because of `effort`.
+    pub decided_greedily: u64,
     /// Calls for which not all open requests were weighed (`max_weighed`).
     pub candidates_skipped: u64,
     /// The most calls that were decided together.
@@ -77,7 +77,6 @@ impl Causality {
             by_key: HashMap::new(),
             exchanges: HashMap::new(),
             timers: BTreeSet::new(),
-            silent: BTreeSet::new(),
             models: HashMap::new(),
             decisions: VecDeque::new(),
             counters: Counters::default(),
@@ -267,8 +266,6 @@ impl Causality {
             self.timers.extend(timer.map(|time| (time, slot)));
             entry.timer = timer;
         }
-        self.silent.remove(&(entry.last, slot));
-        self.silent.insert((now, slot));
         entry.last = now;
         Some(done)
     }
@@ -278,7 +275,7 @@ impl Causality {
             return *slot;
         }
         if self.owners.len() >= self.config.max_owners
-            && let Some(&(_, slot)) = self.silent.first()
+            && let Some((_, slot)) = self.silent_longest()
         {
             self.counters.owners_evicted += 1;
             self.remove_owner(slot, now);
@@ -301,8 +298,12 @@ impl Causality {
         };
         self.by_key.remove(&entry.key);
         self.timers.retain(|(_, owner)| *owner != slot);
-        self.silent.retain(|(_, owner)| *owner != slot);
         self.exchanges.retain(|_, place| place.owner != slot);
+    }
+
+    fn silent_longest(&self) -> Option<(Timestamp, u32)> {
+        let slots = self.by_key.values();
+        slots.map(|slot| (self.last(*slot), *slot)).min()
     }
 
     fn of_task(&self, task: Task) -> Option<u32> {

@@ -14,20 +14,19 @@ pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
     let Some(thread) = scene.threads.get(&tid).filter(|thread| thread.open == 1) else {
         return;
     };
-    let mut own = scene
-        .recent()
-        .take(MAX_LOOK)
-        .filter(|(_, request)| request.open() && request.started.task.tid == tid);
-    let Some((slot, _)) = own.next() else { return };
+    let Some((slot, id)) = thread.request else {
+        return;
+    };
+    let request = scene.requests.get(slot).filter(|request| request.id == id);
+    if !request.is_some_and(super::request::Request::open) {
+        return;
+    }
     let weight = one_at_a_time(scene.habits);
     said.causes.push((Some(slot), Method::Thread, weight));
     if thread.idle_calls > 0 {
         said.causes.push((None, Method::Thread, weight));
     }
 }
-
-/// Requests looked through for the one that a thread read.
-const MAX_LOOK: usize = 256;
 
 /// At the response: the calls that its writer made since it last answered.
 pub(super) fn at_response(scene: &Scene, slot: u32, at: Moment, said: &mut Vec<(u32, f32)>) {
