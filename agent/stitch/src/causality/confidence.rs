@@ -4,7 +4,8 @@
 use smallvec::SmallVec;
 
 use super::act::Candidate;
-use super::solve::{Gain, PATH_METHOD, Solver};
+use super::call::Call;
+use super::solve::{Gain, PATH_METHOD, PLAIN, Solver};
 use crate::span::Method;
 
 /// Timing is overconfident: its part is cooled by this factor.
@@ -55,7 +56,7 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
             })
         })
         .collect();
-    share_out(&mut odds, COOLING);
+    share_out(&mut odds, COOLING, trust(solver, row));
     odds
 }
 
@@ -87,23 +88,59 @@ pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
         probability: 0.0,
     };
     let mut odds: Vec<Odds> = links.chain([(None, none)]).map(entry).collect();
-    share_out(&mut odds, GREEDY_COOLING);
+    share_out(&mut odds, GREEDY_COOLING, trust(solver, row));
     odds
 }
 
 /// Turns gains into probabilities, the best first.
-fn share_out(odds: &mut [Odds], cooling: f32) {
-    let score = |odds: &Odds| cooling * odds.gain.timing + odds.gain.fixed;
-    let best = odds.iter().map(score).fold(f32::NEG_INFINITY, f32::max);
+fn share_out(odds: &mut [Odds], cooling: f32, trust: f32) {
+    weigh(odds, cooling, trust);
+    odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+}
+
+/// How far timing is to be trusted for this call. Without thread ids nothing
+/// can check it, and nothing else can decide.
+fn trust(solver: &Solver<'_>, call: &Call) -> f32 {
+    if call.started.task.tid == 0 {
+        return 1.0;
+    }
+    solver.scene.audit.trust(call.rivals)
+}
+
+/// Probabilities: those by timing, levelled as far as timing is not trusted,
+/// times what other evidence says.
+fn weigh(odds: &mut [Odds], cooling: f32, trust: f32) {
+    let most = |score: fn(&Gain) -> f32, odds: &[Odds]| {
+        let scores = odds.iter().map(|odds| score(&odds.gain));
+        scores.fold(f32::NEG_INFINITY, f32::max)
+    };
+    let timing = most(|gain| gain.timing, odds);
+    let fixed = most(|gain| gain.fixed, odds);
     let mut sum = 0.0;
-    for entry in &mut *odds {
-        entry.probability = (score(entry) - best).exp();
+    for entry in odds.iter_mut() {
+        entry.probability = (cooling * (entry.gain.timing - timing)).exp();
         sum += entry.probability;
     }
-    for entry in &mut *odds {
-        entry.probability /= sum;
+    let level = (1.0 - trust) / odds.len().max(1) as f32;
+    let mut total = 0.0;
+    for entry in odds.iter_mut() {
+        let timed = trust * entry.probability / sum + level;
+        entry.probability = timed * (entry.gain.fixed - fixed).exp();
+        total += entry.probability;
     }
-    odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    for entry in odds.iter_mut() {
+        entry.probability /= total;
+    }
+}
+
+/// Whether timing alone agrees with evidence that leaves no doubt; `None` if
+/// there is doubt, or nothing to choose from.
+pub(super) fn audit(odds: &[Odds]) -> Option<bool> {
+    let best = odds.first().filter(|best| best.request.is_some())?;
+    let others = || odds.iter().skip(1);
+    others().find(|other| other.request.is_some())?;
+    let sure = others().all(|other| best.gain.fixed - other.gain.fixed >= PLAIN);
+    sure.then(|| others().all(|other| best.gain.timing > other.gain.timing))
 }
 
 /// What a decision tells of each candidate.

@@ -13,6 +13,7 @@
 //! is one file and one line in [`evidence`].
 
 pub mod act;
+mod audit;
 mod call;
 mod confidence;
 mod config;

@@ -15,7 +15,7 @@ pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
     }
     if let Some(opener) = scene.openers.get(&call.socket) {
         let first = said.causes.len();
-        coroutine::tasks(scene, *opener, OPENER, said);
+        coroutine::tasks(scene, opener.task, OPENER, said);
         for (_, _, weight) in &mut said.causes[first..] {
             *weight = weight.min(OPENER);
         }

@@ -609,6 +609,9 @@ impl Owner {
             candidates,
         });
         let (label, idle) = (row.label, row.rivals == 0);
+        if let Some(agreed) = confidence::audit(odds) {
+            self.scene.audit.add(row.rivals, agreed);
+        }
         let links: SmallVec<[u32; 8]> = row.links.iter().map(|link| link.request).collect();
         let chance = |request: Option<u32>| {
             let entry = odds.iter().find(|entry| entry.request == request);

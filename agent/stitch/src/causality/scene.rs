@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::act::{ExchangeId, Features};
+use super::audit::Audit;
 use super::call::Call;
 use super::request::Request;
 use super::slab::Slab;
@@ -38,7 +39,9 @@ pub(super) struct Scene {
     /// Requests by the runtime task that reads them.
     pub(super) coroutines: Index<u64>,
     /// Who opened a connection.
-    pub(super) openers: HashMap<SocketId, Task>,
+    pub(super) openers: HashMap<SocketId, Opener>,
+    /// How often timing alone agreed with what was sure.
+    pub(super) audit: Audit,
     /// Requests whose response was not written yet.
     pub(super) open: u32,
     /// Calls by kind, in the order of their starts.
@@ -77,8 +80,8 @@ pub(super) struct Thread {
     pub(super) reads_requests: bool,
     /// Open requests that it read.
     pub(super) open: u32,
-    /// The request it read last.
-    pub(super) request: Option<(u32, ExchangeId)>,
+    /// The request that it read last.
+    pub(super) serves: Option<(u32, ExchangeId)>,
     /// When it last wrote a response.
     pub(super) responded: Option<Timestamp>,
     /// The call it made last, while nothing else was done since.
@@ -87,6 +90,13 @@ pub(super) struct Thread {
     pub(super) idle_calls: u32,
     /// Calls it made and has not been told a cause of yet.
     pub(super) calls: SmallVec<[(u32, ExchangeId); 4]>,
+}
+
+/// Who opened a connection, and what that thread had read last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opener {
+    pub(super) task: Task,
+    pub(super) after: Option<Read>,
 }
 
 /// A message that a thread read.
@@ -186,7 +196,7 @@ impl Scene {
         let overlaps = self.thread(at.task).is_some_and(|thread| {
             thread.reads_requests = true;
             thread.open += 1;
-            thread.request = Some((slot, id));
+            thread.serves = Some((slot, id));
             thread.open > 1
         });
         if overlaps {
@@ -389,17 +399,23 @@ impl Scene {
         if self.openers.len() >= MAX_FACTS {
             self.openers.clear();
         }
-        self.openers.insert(socket, task);
+        let after = self.last_read(task).map(|(_, read)| read);
+        self.openers.insert(socket, Opener { task, after });
     }
 
     /// What the last message read by this thread belongs to, and when.
     pub(super) fn last_read(&self, task: Task) -> Option<(Timestamp, Read)> {
         let (time, read) = self.threads.get(&task.tid)?.last_read?;
+        Some((time, self.present(read)?))
+    }
+
+    /// The message, if what it belongs to is not forgotten yet.
+    pub(super) fn present(&self, read: Read) -> Option<Read> {
         let present = match read {
             Read::Request(slot, id) => self.requests.get(slot)?.id == id,
             Read::Answer(slot, id) => self.calls.get(slot)?.id == id,
         };
-        present.then_some((time, read))
+        present.then_some(read)
     }
 }
 

@@ -35,7 +35,7 @@ const BEYOND_ORDER: f32 = -40.0;
 /// A gain below this is none: keeps the climb from going round.
 const LEAST_GAIN: f32 = 1e-3;
 /// Evidence ahead of all other candidates by so much (in nats) needs no timing.
-const PLAIN: f32 = 5.0;
+pub(super) const PLAIN: f32 = 5.0;
 /// Log-likelihood of "no cause" where timing may not be used.
 const NONE_WITHOUT_TIMING: f32 = -3.0;
 

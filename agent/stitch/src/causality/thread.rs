@@ -8,22 +8,25 @@ use super::scene::{Habits, Scene};
 use crate::exchange::Moment;
 use crate::span::Method;
 
-/// At the call: the one open request that this thread read.
+/// At the call: the request that this thread read last, answered or not, unless
+/// it has several open.
 pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
-    let tid = call.at.task.tid;
-    let Some(thread) = scene.threads.get(&tid).filter(|thread| thread.open == 1) else {
+    let threads = &scene.threads;
+    let Some(thread) = threads.get(&call.at.task.tid).filter(|t| t.open <= 1) else {
         return;
     };
-    let Some((slot, id)) = thread.request else {
-        return;
-    };
-    let request = scene.requests.get(slot).filter(|request| request.id == id);
-    if !request.is_some_and(super::request::Request::open) {
-        return;
+    let served = thread.serves.and_then(|(slot, id)| {
+        let request = scene.requests.get(slot)?;
+        (request.id == id).then_some((slot, request.open()))
+    });
+    let Some((slot, open)) = served else { return };
+    // After the response only a thread that blocks is still at it.
+    let mut weight = one_at_a_time(scene.habits);
+    if !open {
+        weight = weight.min(blocking(scene.habits));
     }
-    let weight = one_at_a_time(scene.habits);
     said.causes.push((Some(slot), Method::Thread, weight));
-    if thread.idle_calls > 0 {
+    if open && thread.idle_calls > 0 {
         said.causes.push((None, Method::Thread, weight));
     }
 }
