@@ -46,11 +46,13 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
         .chain(own.map(Some))
         .chain([None])
         .filter_map(|request| {
-            let gain = if request == row.parent {
+            let mut gain = if request == row.parent {
                 Gain::default()
             } else {
                 solver.best_way(call, request)?.0
             };
+            // What the other calls of a swap lose says nothing of this one.
+            gain.fixed = own_evidence(solver, row, request)?;
             Some(Odds {
                 request,
                 gain,
@@ -61,6 +63,15 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
     weigh(&mut odds, trust(solver, row));
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     odds
+}
+
+/// What evidence other than timing says for a candidate.
+fn own_evidence(solver: &Solver<'_>, call: &Call, request: Option<u32>) -> Option<f32> {
+    let followed = call.follows.filter(|(other, _)| {
+        let other = solver.scene.calls.get(*other);
+        request.is_some() && other.is_some_and(|other| other.parent == request)
+    });
+    Some(call.weight(request)? + followed.map_or(0.0, |(_, weight)| weight))
 }
 
 /// How far timing is to be trusted for this call. Without thread ids nothing
