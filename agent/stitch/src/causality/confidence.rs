@@ -22,7 +22,7 @@ const DOUBTFUL: f32 = 0.5;
 /// requests of a live process: not enough for a parent.
 const UNDECIDED: f32 = 0.5;
 /// Lead from which evidence of structure counts as what decided.
-const STRONG: f32 = 3.0;
+const STRONG: f32 = 2.0;
 /// Candidates told in a decision.
 const MAX_TOLD: usize = 8;
 
@@ -51,11 +51,13 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
         .chain([row.parent])
         .chain(none)
         .filter_map(|request| {
-            let gain = if request == row.parent {
+            let mut gain = if request == row.parent {
                 Gain::default()
             } else {
                 solver.best_way(call, request)?.0
             };
+            // What the other calls of a swap lose says nothing of this one.
+            gain.fixed = own_evidence(solver, row, request)?;
             Some(Odds {
                 request,
                 gain,
@@ -103,6 +105,15 @@ pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
 fn share_out(odds: &mut [Odds], cooling: f32, trust: f32) {
     weigh(odds, cooling, trust);
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+}
+
+/// What evidence other than timing says for a candidate.
+fn own_evidence(solver: &Solver<'_>, call: &Call, request: Option<u32>) -> Option<f32> {
+    let followed = call.follows.filter(|(other, _)| {
+        let other = solver.scene.calls.get(*other);
+        request.is_some() && other.is_some_and(|other| other.parent == request)
+    });
+    Some(call.weight(request)? + followed.map_or(0.0, |(_, weight)| weight))
 }
 
 /// How far timing is to be trusted for this call. Without thread ids nothing
