@@ -24,8 +24,8 @@ const MAX_TARGETS: usize = 12;
 const TRIES_PER_CALL: u32 = 48;
 /// What looking at a change costs apart from its paths, and what looking at the
 /// order costs for each call, in score evaluations.
-const CHANGE: usize = 4;
-const PLACE: usize = 4;
+const CHANGE: usize = 16;
+const PLACE: usize = 6;
 /// Times that all calls of a component are tried again.
 const MAX_SWEEPS: usize = 12;
 /// Gaps whose swap changes less than this (in nats) cannot tell two calls apart.
