@@ -27,7 +27,7 @@ pub struct Config {
     /// Calls that are decided together.
     pub max_component: usize,
     /// Score evaluations that deciding a call may take, on average (one is about
-    /// 40 ns). Without any left a call is decided greedily.
+    /// 0.1 µs). Without any left a call is decided greedily.
     pub effort: u32,
     /// Kinds of evidence to do without.
     pub without: Vec<Method>,
@@ -45,7 +45,7 @@ impl Default for Config {
             max_weighed: 128,
             max_candidates: 128,
             max_component: 256,
-            effort: 512,
+            effort: 192,
             without: Vec::new(),
         }
     }

@@ -9,13 +9,18 @@
 use std::cell::Cell;
 
 /// Calls whose share may be saved up.
-const SAVED: u32 = 4096;
+const SAVED: u32 = 16_384;
 
 /// Score evaluations left.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Effort(Cell<u32>);
 
 impl Effort {
+    /// All that may be saved up of this share, to begin with.
+    pub(super) fn full(share: u32) -> Self {
+        Self(Cell::new(share.saturating_mul(SAVED)))
+    }
+
     /// A call came, and brings its share.
     pub(super) fn earn(&self, share: u32) {
         let limit = share.saturating_mul(SAVED);
@@ -40,12 +45,13 @@ mod tests {
 
     #[test]
     fn plain_calls_save_up_for_hard_ones_up_to_a_limit() {
-        let effort = Effort::default();
+        let effort = Effort::full(10);
+        effort.spend(163_840);
         effort.earn(10);
         effort.spend(4);
         assert_eq!(effort.left(), 6);
-        (0..10_000).for_each(|_| effort.earn(10));
-        assert_eq!(effort.left(), 40_960);
+        (0..20_000).for_each(|_| effort.earn(10));
+        assert_eq!(effort.left(), 163_840);
         effort.spend(usize::MAX);
         assert_eq!(effort.left(), 0);
     }

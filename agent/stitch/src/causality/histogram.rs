@@ -49,7 +49,10 @@ impl Histogram {
         self.spread(centre, NEAR, weight * (1.0 - far));
         // Of many samples one now and then goes far for the others.
         let stands_for = if self.total > PLENTY { SELDOM } else { 1 };
-        if (self.total as u32).is_multiple_of(stands_for) {
+        if (self.total as i32)
+            .unsigned_abs()
+            .is_multiple_of(stands_for)
+        {
             for reach in FAR {
                 self.spread(centre, reach, weight * far / 2.0 * stands_for as f32);
             }

@@ -76,11 +76,11 @@ pub(super) struct Desk<'a> {
 }
 
 impl Owner {
-    pub(super) fn new(model: Model, now: Timestamp) -> Self {
+    pub(super) fn new(model: Model, now: Timestamp, config: &Config) -> Self {
         Self {
             scene: Scene::default(),
             model,
-            effort: Effort::default(),
+            effort: Effort::full(config.effort),
             due: VecDeque::new(),
             leaving: VecDeque::new(),
             undecided: 0,
@@ -314,11 +314,16 @@ impl Owner {
             let request = self.scene.requests.get(*slot);
             self.scene.open == 0 || request.is_some_and(|r| self.model.calls_late(r.position.state))
         });
-        let open = self
-            .scene
-            .recent()
-            .map(|(slot, _)| slot)
-            .take(desk.config.max_weighed);
+        // Where evidence tells who it was, a few others do for comparison.
+        let named = |weight: f32, cause: Option<u32>| cause.is_some() && weight >= TOLD;
+        let told = said.causes.iter().any(|(cause, _, w)| named(*w, *cause));
+        let weighed = if told {
+            RIVALS
+        } else {
+            desk.config.max_weighed
+        };
+        let late = late.filter(|_| !told);
+        let open = self.scene.recent().map(|(slot, _)| slot).take(weighed);
         let named = said.causes.iter().filter_map(|(cause, ..)| *cause);
         // Only those that evidence names may come twice.
         let mut slots: SmallVec<[u32; 32]> = SmallVec::new();
@@ -333,7 +338,7 @@ impl Owner {
                 slots.push(slot);
             }
         }
-        if self.scene.open as usize > desk.config.max_weighed {
+        if !told && self.scene.open as usize > weighed {
             desk.counters.candidates_skipped += 1;
         }
         let mut known: Outlooks<'_> = SmallVec::new();
@@ -365,13 +370,7 @@ impl Owner {
             ));
         }
         let better = |a: &(f32, Link), b: &(f32, Link)| b.0.total_cmp(&a.0);
-        let mut weights = links.iter().map(|(_, link)| link.weights.total());
-        let sure = weights.any(|weight| weight >= TOLD);
-        let limit = if sure {
-            RIVALS
-        } else {
-            desk.config.max_candidates
-        };
+        let limit = desk.config.max_candidates;
         if links.len() > limit {
             links.select_nth_unstable_by(limit, better);
             links.truncate(limit);

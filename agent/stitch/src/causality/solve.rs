@@ -22,6 +22,10 @@ use std::cell::Cell;
 const MAX_TARGETS: usize = 12;
 /// Targets tried in one climb, for each of its calls.
 const TRIES_PER_CALL: u32 = 48;
+/// What looking at a change costs apart from its paths, and what looking at the
+/// order costs for each call, in score evaluations.
+const CHANGE: usize = 16;
+const PLACE: usize = 6;
 /// Times that all calls of a component are tried again.
 const MAX_SWEEPS: usize = 12;
 /// Gaps whose swap changes less than this (in nats) cannot tell two calls apart.
@@ -493,6 +497,7 @@ impl Solver<'_> {
             }
         }
         gain.fixed += self.pairs(change);
+        self.effort.spend(CHANGE);
         let mut places = Places::new();
         for (slot, to) in change.iter().filter(|(_, to)| to.is_none()) {
             places.push((*slot, *to, Timestamp(0)));
@@ -529,6 +534,7 @@ impl Solver<'_> {
     /// What a change gains by calls being made in the order in which their
     /// causes were ready.
     fn order_gain(&self, places: &Places) -> f32 {
+        self.effort.spend(PLACE * places.len());
         let mut gain = 0.0;
         for (index, (slot, parent, ready)) in places.iter().enumerate() {
             let Some(call) = self.scene.calls.get(*slot) else {

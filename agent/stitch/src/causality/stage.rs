@@ -283,7 +283,7 @@ impl Causality {
         let model = self.models.remove(&key).unwrap_or_default();
         let slot = self.owners.insert(Entry {
             key,
-            owner: Owner::new(model, now),
+            owner: Owner::new(model, now, &self.config),
             timer: None,
             last: now,
         });
