@@ -6,25 +6,25 @@ use crate::wire::{CLIENT, SERVER, Segment};
 
 /// Both ends of a connection, and what they have sent so far.
 #[derive(Clone, Debug)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     ends: [SocketAddr; 2],
     next: [u32; 2],
-    pub segments: Vec<Segment>,
+    pub(crate) segments: Vec<Segment>,
 }
 
 /// The end that connects.
-pub const C: usize = 0;
+pub(crate) const C: usize = 0;
 /// The end that accepts.
-pub const S: usize = 1;
+pub(crate) const S: usize = 1;
 
 impl Conversation {
     /// Nothing sent yet; `isns`: of the client and the server.
-    pub fn new(isns: [u32; 2]) -> Self {
+    pub(crate) fn new(isns: [u32; 2]) -> Self {
         Self::between(CLIENT, SERVER, isns)
     }
 
     /// Nothing sent yet.
-    pub fn between(client: &str, server: &str, isns: [u32; 2]) -> Self {
+    pub(crate) fn between(client: &str, server: &str, isns: [u32; 2]) -> Self {
         let ends = [client.parse().unwrap(), server.parse().unwrap()];
         Self {
             ends,
@@ -34,7 +34,7 @@ impl Conversation {
     }
 
     /// The three-way handshake.
-    pub fn handshake(mut self) -> Self {
+    pub(crate) fn handshake(mut self) -> Self {
         self.next[C] = self.next[C].wrapping_add(1);
         self.push(C, -1, false, "S", b"");
         self.next[S] = self.next[S].wrapping_add(1);
@@ -44,7 +44,7 @@ impl Conversation {
     }
 
     /// `from` sends bytes.
-    pub fn send(mut self, from: usize, payload: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn send(mut self, from: usize, payload: impl AsRef<[u8]>) -> Self {
         let payload = payload.as_ref();
         self.push(from, 0, true, "", payload);
         self.next[from] = self.next[from].wrapping_add(payload.len() as u32);
@@ -52,37 +52,37 @@ impl Conversation {
     }
 
     /// `from` acknowledges what the other end sent.
-    pub fn ack(self, from: usize) -> Self {
+    pub(crate) fn ack(self, from: usize) -> Self {
         self.send(from, b"")
     }
 
     /// `from` sends `payload`, `back` bytes before (or, if negative, after)
     /// the place it has come to; which does not change that place.
-    pub fn again(mut self, from: usize, back: i32, payload: &[u8]) -> Self {
+    pub(crate) fn again(mut self, from: usize, back: i32, payload: &[u8]) -> Self {
         self.push(from, -back, true, "", payload);
         self
     }
 
     /// `from` says that it has no more to send.
-    pub fn fin(mut self, from: usize) -> Self {
+    pub(crate) fn fin(mut self, from: usize) -> Self {
         self.push(from, 0, true, "F", b"");
         self.next[from] = self.next[from].wrapping_add(1);
         self
     }
 
     /// `from` resets, `off` bytes after the place it has come to.
-    pub fn rst(mut self, from: usize, off: i32) -> Self {
+    pub(crate) fn rst(mut self, from: usize, off: i32) -> Self {
         self.push(from, off, true, "R", b"");
         self
     }
 
     /// Both ends close.
-    pub fn close(self) -> Self {
+    pub(crate) fn close(self) -> Self {
         self.fin(C).fin(S).ack(C)
     }
 
     /// Without the segments at these places.
-    pub fn without(mut self, places: &[usize]) -> Self {
+    pub(crate) fn without(mut self, places: &[usize]) -> Self {
         let mut place = 0;
         self.segments.retain(|_| {
             place += 1;
@@ -92,7 +92,7 @@ impl Conversation {
     }
 
     /// With two segments swapped.
-    pub fn swapped(mut self, a: usize, b: usize) -> Self {
+    pub(crate) fn swapped(mut self, a: usize, b: usize) -> Self {
         self.segments.swap(a, b);
         self
     }

@@ -13,41 +13,41 @@ use wirespan_stitch::event::{Closed, Data, Direction, Event, Opened, Shortfall, 
 use wirespan_stitch::packet::{Counters, Decoder, Limits, LinkType};
 use wirespan_stitch::time::Timestamp;
 
-pub const CLIENT: &str = "10.0.0.1:40000";
-pub const SERVER: &str = "10.0.0.2:80";
+pub(crate) const CLIENT: &str = "10.0.0.1:40000";
+pub(crate) const SERVER: &str = "10.0.0.2:80";
 
 /// A TCP segment to be put into a packet.
 #[derive(Clone, Debug)]
-pub struct Segment {
-    pub from: SocketAddr,
-    pub to: SocketAddr,
-    pub sequence: u32,
-    pub ack: Option<u32>,
-    pub flags: &'static str,
-    pub payload: Vec<u8>,
+pub(crate) struct Segment {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) sequence: u32,
+    pub(crate) ack: Option<u32>,
+    pub(crate) flags: &'static str,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// A packet as captured.
 #[derive(Clone, Debug)]
-pub struct Captured {
-    pub link: LinkType,
-    pub time: u64,
-    pub bytes: Vec<u8>,
-    pub original: usize,
+pub(crate) struct Captured {
+    pub(crate) link: LinkType,
+    pub(crate) time: u64,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) original: usize,
 }
 
 /// What the decoder made of some packets.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    pub opened: Vec<Opened>,
-    pub data: Vec<Data>,
-    pub closed: Vec<Closed>,
-    pub counters: Counters,
+pub(crate) struct Outcome {
+    pub(crate) opened: Vec<Opened>,
+    pub(crate) data: Vec<Data>,
+    pub(crate) closed: Vec<Closed>,
+    pub(crate) counters: Counters,
 }
 
 impl Segment {
     /// The segment in an Ethernet frame.
-    pub fn frame(&self) -> Vec<u8> {
+    pub(crate) fn frame(&self) -> Vec<u8> {
         let ether_type: [u8; 2] = if self.from.is_ipv4() {
             [8, 0]
         } else {
@@ -57,7 +57,7 @@ impl Segment {
     }
 
     /// The segment in an IP packet.
-    pub fn ip(&self) -> Vec<u8> {
+    pub(crate) fn ip(&self) -> Vec<u8> {
         let mut tcp = TcpHeader::new(self.from.port(), self.to.port(), self.sequence, 65_000);
         tcp.acknowledgment_number = self.ack.unwrap_or(0);
         tcp.ack = self.ack.is_some();
@@ -94,7 +94,7 @@ impl Segment {
 }
 
 /// The segments in Ethernet frames, a millisecond apart.
-pub fn frames(segments: &[Segment]) -> Vec<Captured> {
+pub(crate) fn frames(segments: &[Segment]) -> Vec<Captured> {
     (1u64..)
         .zip(segments)
         .map(|(time, segment)| {
@@ -111,12 +111,12 @@ pub fn frames(segments: &[Segment]) -> Vec<Captured> {
 }
 
 /// Runs segments through a decoder with the usual limits.
-pub fn decode(segments: &[Segment]) -> Outcome {
+pub(crate) fn decode(segments: &[Segment]) -> Outcome {
     run(Limits::default(), &frames(segments))
 }
 
 /// Runs packets through a decoder and checks the rules of events.
-pub fn run(limits: Limits, packets: &[Captured]) -> Outcome {
+pub(crate) fn run(limits: Limits, packets: &[Captured]) -> Outcome {
     let mut decoder = Decoder::new(limits);
     let mut outcome = Outcome::default();
     for packet in packets {
@@ -153,7 +153,7 @@ impl Outcome {
     }
 
     /// The bytes of one direction by their offsets; those not captured are 0.
-    pub fn stream(&self, socket: u64, direction: Direction) -> Vec<(u64, Vec<u8>)> {
+    pub(crate) fn stream(&self, socket: u64, direction: Direction) -> Vec<(u64, Vec<u8>)> {
         let mut pieces: Vec<(u64, Vec<u8>)> = Vec::new();
         for data in &self.data {
             if (data.socket, data.direction) == (SocketId(socket), direction) {
@@ -171,7 +171,7 @@ impl Outcome {
     }
 
     /// As [`Self::stream`], of the first socket, for text.
-    pub fn text(&self, direction: Direction) -> Vec<(u64, String)> {
+    pub(crate) fn text(&self, direction: Direction) -> Vec<(u64, String)> {
         let pieces = self.stream(1, direction).into_iter();
         pieces
             .map(|(offset, bytes)| (offset, String::from_utf8(bytes).unwrap()))
