@@ -45,7 +45,7 @@ impl Default for Config {
             max_weighed: 128,
             max_candidates: 128,
             max_component: 256,
-            effort: 192,
+            effort: 512,
             without: Vec::new(),
         }
     }

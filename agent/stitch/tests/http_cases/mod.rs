@@ -17,6 +17,9 @@ pub(crate) struct Case {
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+/// What Java's `HttpClient` sends, shortened.
+const H2C: &str = "GET /a HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nHost: x\r\n\
+                   HTTP2-Settings: AAEA\r\nUpgrade: h2c\r\n\r\n";
 
 /// Every conversation of the table.
 pub(crate) fn cases() -> Vec<Case> {
@@ -474,6 +477,26 @@ fn switches() -> Vec<Case> {
                 .response(OK)
                 .response(OK),
             &["GET /chat 200 0/2 Complete", "GET /a 200 0/2 Complete"],
+        ),
+        case(
+            "to HTTP/2, asked for each time by a client that is never listened to",
+            Wire::new()
+                .request(H2C)
+                .response(OK)
+                .request(H2C)
+                .response(OK),
+            &["GET /a 200 0/2 Complete"; 2],
+        ),
+        case(
+            "to HTTP/2",
+            Wire::new()
+                .request(H2C)
+                .response(
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+                     Upgrade: h2c\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+                )
+                .request("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"),
+            &["GET /a 101 0/0 Upgraded to h2c"],
         ),
         case(
             "to a tunnel",

@@ -9,7 +9,7 @@ use crate::wire::{CLIENT, SERVER, Segment};
 pub(crate) struct Conversation {
     ends: [SocketAddr; 2],
     next: [u32; 2],
-    pub segments: Vec<Segment>,
+    pub(crate) segments: Vec<Segment>,
 }
 
 /// The end that connects.

@@ -36,21 +36,14 @@ pub struct Http1 {
     early: Option<Head>,
     /// Requests that went by unseen before the next one, at least.
     missed: Option<u32>,
-    /// A request after which the connection may carry something else.
-    switching: Option<Switching>,
+    /// The number of a request after which the connection may carry something
+    /// else, which would not be seen from its first bytes.
+    switching: Option<u64>,
     /// Number of the next request when the response began.
     ordinal_then: u64,
     /// A final response has been seen.
     answered: bool,
     carries: Option<Protocol>,
-}
-
-/// A request that asks to switch the connection to something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Switching {
-    ordinal: u64,
-    /// What it asks for would be seen not to be HTTP/1.x by its first bytes.
-    obvious: bool,
 }
 
 /// One direction.
@@ -267,16 +260,14 @@ impl Http1 {
     /// Whether the connection switched cannot be told if the answer to the
     /// request that asked for it was lost.
     fn check_switch(&mut self, context: &mut Context<'_>) {
-        let Some(switching) = self.switching else {
+        let Some(ordinal) = self.switching else {
             return;
         };
         match self.queue.last() {
-            Some(last) if last.ordinal == switching.ordinal && !last.taken => return,
-            Some(last) if last.ordinal == switching.ordinal => {}
-            _ if switching.obvious => {}
-            _ => return self.stop(Protocol::Switched, context),
+            Some(last) if last.ordinal == ordinal && !last.taken => {}
+            Some(last) if last.ordinal == ordinal => self.switching = None,
+            _ => self.stop(Protocol::Switched, context),
         }
-        self.switching = None;
     }
 
     /// Keeps a piece until the direction may go on. Over the limit only its
@@ -397,12 +388,12 @@ impl Http1 {
         } else {
             Framing::Unknown
         };
-        let obvious = noted.upgrade.is_some_and(is_obvious);
-        let switches = noted.upgrade.is_some() || &method[..] == b"CONNECT";
+        let upgrades = noted.upgrade.is_some_and(|to| !is_obvious(to));
+        let switches = upgrades || &method[..] == b"CONNECT";
         let ordinal = self.ordinal;
         self.ordinal += 1;
         self.sending = Some(ordinal);
-        self.switching = switches.then_some(Switching { ordinal, obvious });
+        self.switching = switches.then_some(ordinal);
         let reader = &mut self.way_mut(direction).reader;
         let message = reader.message();
         let (noted_anomalies, capture) = reader.notes();
@@ -495,7 +486,13 @@ impl Http1 {
         self.target = Some(target);
         self.answered = true;
         self.ordinal_then = self.ordinal;
-        if target == Target::Front {
+        // A client that waits for each response got the one that it waits for.
+        let answers_last = match target {
+            Target::Front => true,
+            Target::Floating => !self.queue.pipelines(),
+            Target::Evicted { .. } | Target::Unmatched => false,
+        };
+        if answers_last {
             self.switching = None;
         }
         let reader = &self.ways[self.responses() as usize].reader;
@@ -818,7 +815,9 @@ impl Http1 {
 }
 
 /// Whether the first bytes of a protocol that can be asked for by this name
-/// are no head: the HTTP/2 preface, a TLS record.
+/// are no head: the HTTP/2 preface, a TLS record. Nobody need wait to be told
+/// whether the connection has switched; Java's `HttpClient` asks for `h2c` in
+/// every request, and hardly any server listens.
 fn is_obvious(upgrade: &[u8]) -> bool {
     upgrade.eq_ignore_ascii_case(b"h2c") || upgrade.starts_with(b"TLS/")
 }
