@@ -61,6 +61,10 @@ impl Default for Config {
     }
 }
 
+/// No deadline lies beyond it, a century after boot: times of a damaged recording
+/// may, where adding to them gets nowhere.
+const END_OF_TIME: Timestamp = Timestamp(u64::MAX >> 2);
+
 /// Why an engine wants to be called at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutReason {
@@ -184,6 +188,7 @@ impl Engine {
 
     /// Lets every deadline up to `now` pass, in order.
     fn advance(&mut self, now: Timestamp) {
+        let now = now.min(END_OF_TIME);
         while let Some((due, reason)) = self.next_deadline().filter(|(due, _)| *due <= now) {
             match reason {
                 TimeoutReason::Connection => self.connection_timeout(due),
