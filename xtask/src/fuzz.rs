@@ -28,9 +28,6 @@ pub(crate) struct Options {
     keep: bool,
 }
 
-/// Seconds for each target in `cargo xtask test`.
-const BRIEFLY: u64 = 10;
-
 /// One input may take this long, in s; a thousand times what the slowest needs.
 const TIMEOUT: &str = "-timeout=10";
 
@@ -63,14 +60,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The kept corpus and a few seconds more, for every target.
-pub(crate) fn briefly() -> Result<()> {
-    let fuzzer = build()?;
-    targets()?
-        .iter()
-        .try_for_each(|target| fuzz(&fuzzer, target, BRIEFLY))
 }
 
 /// Each has a directory in the kept corpus, which a test of `tests/fuzz` checks.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{build, fuzz, lint, run, setup};
+use crate::{build, lint, run, setup};
 
 /// What to test.
 #[derive(Args)]
@@ -40,9 +40,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         count.step("lint", lint::run);
     }
     count.tests("unit and replay tests", cargo(UNIT).args(only));
-    if only.is_none() {
-        count.step("fuzzing, briefly", fuzz::briefly);
-    }
     if !options.unprivileged {
         let built = count.step("release build", || run::show(&mut build::release()));
         if built {

@@ -54,8 +54,8 @@ pub enum Cause {
     Unwanted,
 }
 
-/// Offsets and lengths beyond this one are nonsense: 4 EiB.
-const LAST_OFFSET: u64 = 1 << 62;
+/// Offsets and lengths beyond this one are nonsense: 1 PiB.
+const LAST_OFFSET: u64 = 1 << 50;
 
 /// Up to three pieces: a hole, the bytes, and what was not copied after them.
 pub type Pieces = SmallVec<[Piece; 2]>;
@@ -96,6 +96,7 @@ impl Stream {
     /// The hole that is left at the end when the stream is known to end at
     /// `end`, or `None` if all of it was seen.
     pub fn finish(&mut self, end: u64, at: Moment, counters: &mut Counters) -> Option<Piece> {
+        let end = end.min(LAST_OFFSET);
         let next = self.next.unwrap_or(end);
         self.next = Some(next.max(end));
         (end > next).then(|| self.hole_before(next, end, at, counters))
