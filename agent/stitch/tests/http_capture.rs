@@ -215,6 +215,83 @@ fn a_connection_that_is_met_in_the_middle_is_read_from_its_next_message_on() {
     );
 }
 
+/// As when one hook is attached some seconds before the other: requests go by
+/// whose responses nobody saw.
+#[test]
+fn one_direction_may_be_seen_long_before_the_other() {
+    for upgrade in ["", "Upgrade: h2c\r\n", "Upgrade: websocket\r\n"] {
+        let mut wire = Wire::new();
+        for number in 0..20 {
+            wire = wire
+                .request(format!(
+                    "GET /{number} HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"
+                ))
+                .response(format!(
+                    "HTTP/1.1 {} OK\r\nContent-Length: 2\r\n\r\nok",
+                    200 + number
+                ));
+        }
+        let mut events = from_the_middle(&wire, 4);
+        let mut position = 0;
+        events.retain(|event| {
+            position += 1;
+            position > 10 || event.direction == Direction::Receive
+        });
+        let outcome = wire.run(&events);
+        let seen = outcome.lines();
+        assert_eq!(seen.len(), 18, "{upgrade}: {seen:#?}");
+        for (number, line) in (2..20).zip(seen) {
+            let expected = match number {
+                2 => "GET /2 - 0/- Gap GAP RESYNCHRONISED".to_owned(),
+                3..8 => format!("GET /{number} - 0/- Gap GAP"),
+                8 => "GET /8 208 0/2 Complete RESYNCHRONISED".to_owned(),
+                _ => format!("GET /{number} {} 0/2 Complete", 200 + number),
+            };
+            assert_eq!(line, expected, "{upgrade}");
+        }
+        assert_eq!(outcome.counters.responses_unmatched, 1);
+    }
+}
+
+/// Thousands of calls with no head in one direction while the other is silent.
+#[test]
+fn a_long_body_that_is_met_in_its_middle_ends_in_the_next_head() {
+    for upload in [true, false] {
+        let mut wire = Wire::new().request(GET).response(OK);
+        for _ in 0..3000 {
+            wire = if upload {
+                wire.request(b"\0\x01\x02\x03")
+            } else {
+                wire.response(b"\0\x01\x02\x03")
+            };
+        }
+        if upload {
+            wire = wire.response(OK);
+        }
+        let wire = wire.request(GET).response(OK).request(GET).response(OK);
+        let seen = lines(&wire, &from_the_middle(&wire, 3));
+        assert_eq!(
+            seen,
+            [
+                "GET /a 200 0/2 Complete RESYNCHRONISED",
+                "GET /a 200 0/2 Complete"
+            ],
+            "upload: {upload}"
+        );
+    }
+}
+
+#[test]
+fn what_is_met_in_the_middle_and_has_no_head_in_either_direction_is_ignored() {
+    let mut wire = Wire::new();
+    for _ in 0..600 {
+        wire = wire.request(b"\x04ping").response(b"\x04pong");
+    }
+    let outcome = wire.run(&from_the_middle(&wire, 2));
+    assert_eq!(outcome.verdicts, [Verdict::Ignore(SocketId(1))]);
+    assert_eq!(outcome.counters.not_http[Protocol::Unknown as usize], 1);
+}
+
 #[test]
 fn a_client_that_waits_is_followed_again_after_any_loss() {
     let mut wire = Wire::new();

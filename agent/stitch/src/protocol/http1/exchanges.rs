@@ -16,7 +16,7 @@ use crate::protocol::{Counters, Limits, Protocol};
 use crate::stream::{Cause, Piece};
 
 use super::framing::{Framing, Noted};
-use super::head::{Head, Kind, Start};
+use super::head::{self, Head, Kind, Parsed, Start};
 use super::pairing::{Answer, Pending, Queue, Target};
 use super::reader::{Reader, Signal};
 
@@ -88,10 +88,14 @@ pub enum End {
     Evicted,
 }
 
-/// Calls that begin with no head, in one direction and in a row, after which
-/// nobody looks for one any more: where the connection was seen to begin, and
-/// where it was not.
+/// Calls that begin with no head, after which nobody looks for one any more in
+/// a connection whose beginning was seen, and was none.
 const HEADLESS: u32 = 8;
+/// The same where the beginning was not seen: so many in each direction. While
+/// a long body goes by in one direction the other one is silent, and it begins
+/// with a head when it speaks again; so one direction alone proves nothing,
+/// however long. Both without a head is no HTTP/1.x, except where both bodies
+/// of one exchange were met in their middle and went on side by side.
 const HEADLESS_IN_THE_MIDDLE: u32 = 512;
 
 impl Http1 {
@@ -234,7 +238,8 @@ impl Http1 {
                 return;
             }
             if self.is_held(direction) || !self.way(direction).backlog.is_empty() {
-                return self.hold(direction, piece, context);
+                self.hold(direction, piece, context);
+                return self.check_refused();
             }
             self.note_opening(direction, &piece);
             let may_begin = self.may_begin(direction);
@@ -267,6 +272,21 @@ impl Http1 {
             Some(last) if last.ordinal == ordinal && !last.taken => {}
             Some(last) if last.ordinal == ordinal => self.switching = None,
             _ => self.stop(Protocol::Switched, context),
+        }
+    }
+
+    /// Where responses may go by unseen, one that refused to switch may have,
+    /// too: the client that goes on with a request knows.
+    fn check_refused(&mut self) {
+        let in_doubt = self.switching.is_some() && self.queue.is_loose();
+        let (Some(requests), true) = (self.requests, in_doubt) else {
+            return;
+        };
+        if let Some(Piece::Bytes { bytes, .. }) = self.way(requests).backlog.front()
+            && let Parsed::Whole(head, _) = head::parse(bytes)
+            && head.kind() == Kind::Request
+        {
+            self.switching = None;
         }
     }
 
@@ -746,11 +766,14 @@ impl Http1 {
         if self.requests.is_some() || !way.reader.is_lost() {
             return;
         }
-        let limit = match way.foreign {
-            Some(_) => HEADLESS,
-            None => HEADLESS_IN_THE_MIDDLE,
+        let hopeless = match way.foreign {
+            Some(_) => way.headless >= HEADLESS,
+            None => self
+                .ways
+                .iter()
+                .all(|way| way.headless >= HEADLESS_IN_THE_MIDDLE),
         };
-        if way.headless >= limit {
+        if hopeless {
             let protocol = way.foreign.unwrap_or(Protocol::Unknown);
             self.stop(protocol, context);
         }
