@@ -2,28 +2,19 @@
 //!
 //! Responses come in the order of their requests (RFC 9112 section 9.3.2), so
 //! pairing is counting: exact while every message of both directions was seen
-//! to begin. Where some may have gone by unseen, the queue is *loose*:
-//! requests and responses are only collected, and paired when it is proven
-//! which belong together:
-//!
-//! - If no request can have been missed, as many responses as there are open
-//!   requests are the responses to them.
-//! - Otherwise a response may still belong to a missed request. It is the last
-//!   response that answers the last request, once all have been answered: at
-//!   the next request of a client that is not known to pipeline, at the close,
-//!   or after a silence.
-//!
-//! What cannot be proven is handed out as [`Outcome::Gap`], without a response.
+//! to begin. Where some may have gone by unseen, the queue is [`loose`].
+
+mod loose;
 
 use std::collections::VecDeque;
 
-use crate::exchange::{
-    Anomalies, Anomaly, CaptureMarks, Exchange, Message, Outcome, Progress, Response, Step,
-};
+use crate::exchange::{Anomaly, CaptureMarks, Exchange, Outcome, Progress, Step};
 use crate::protocol::Counters;
 
+use self::loose::Loose;
 use super::exchanges::End;
-use super::reader::Loss;
+
+pub use self::loose::Answer;
 
 /// The requests of a connection that wait for their responses.
 #[derive(Debug, Default)]
@@ -67,19 +58,6 @@ pub enum Target {
     Unmatched,
 }
 
-/// A response in a loose queue.
-#[derive(Debug)]
-pub struct Answer {
-    /// The response.
-    pub response: Response,
-    /// What was odd about it.
-    pub anomalies: Anomalies,
-    /// What was not seen of it.
-    pub marks: CaptureMarks,
-    /// It has ended.
-    pub ended: bool,
-}
-
 #[derive(Debug)]
 enum Slot {
     Request(Pending),
@@ -94,34 +72,19 @@ enum Slot {
     },
 }
 
-#[derive(Debug, Default)]
-struct Loose {
-    /// Requests may have gone by unseen.
-    missed_requests: bool,
-    /// Responses may have gone by unseen.
-    missed_responses: bool,
-    /// Events were lost, and perhaps those of requests among them: the next
-    /// request will tell.
-    unconfirmed: bool,
-    /// The next so many responses belong to missed requests.
-    owed: u32,
-    /// Responses to missed requests that came before it was known of them.
-    paid: u32,
-    /// Responses since the oldest open request; at most as many as those.
-    answers: Vec<Answer>,
-}
-
 /// A client with so much patience is believed to wait for each response. One
 /// that is met in the middle of a connection is, too, until it shows otherwise.
 const PATIENT: i8 = 4;
+
 const MOST_PATIENT: i8 = 8;
+
 /// What a request costs that did not wait.
 const IMPATIENCE: i8 = 4;
+
 const LEAST_PATIENT: i8 = -12;
+
 /// More open requests than this are given up while the queue is loose.
 const MAX_LOOSE: usize = 64;
-/// A response is hardly smaller than this.
-const SMALL_RESPONSE: u64 = 32;
 
 impl Queue {
     /// The next thing to tell.
@@ -217,22 +180,9 @@ impl Queue {
         }
     }
 
-    /// Responses to requests that were never seen may come first.
-    pub fn begin_loose(&mut self) {
-        let loose = self.loose.get_or_insert_default();
-        loose.missed_requests = true;
-    }
-
     /// The connection was met in the middle: nothing is known of the client.
     pub fn trust(&mut self) {
         self.patience = PATIENT;
-    }
-
-    /// The next response belongs to a request that went by unseen.
-    pub fn owe_one(&mut self) {
-        if let Some(loose) = &mut self.loose {
-            loose.owed = loose.owed.max(1);
-        }
     }
 
     /// A request begins: what came before is settled if it can be. `complete`
@@ -281,24 +231,6 @@ impl Queue {
         self.hand_out(pending, Outcome::Evicted, counters);
     }
 
-    /// At least so many requests went by unseen after the last one.
-    pub fn push_missed(&mut self, at_least: u32, counters: &mut Counters) {
-        if self.loose.is_none() {
-            return self.slots.push_back(Slot::Missed { at_least });
-        }
-        let open = self.slots.len() as u32;
-        self.give_up(Outcome::Gap, counters);
-        if let Some(loose) = &mut self.loose {
-            let paid = std::mem::take(&mut loose.paid);
-            loose.owed = if loose.missed_responses {
-                0
-            } else {
-                (loose.owed + open + at_least).saturating_sub(paid)
-            };
-            loose.missed_requests = true;
-        }
-    }
-
     /// A final response begins; `None` if its request has not been seen yet.
     pub fn assign(&mut self, counters: &mut Counters) -> Option<Target> {
         if self.loose.is_none() {
@@ -332,86 +264,6 @@ impl Queue {
         Some(self.assign_loosely())
     }
 
-    /// Takes the response that was assigned to [`Target::Floating`]; returns
-    /// whether it has found its request, which is then in front.
-    pub fn float(&mut self, answer: Answer, counters: &mut Counters) -> bool {
-        let open = self.open();
-        let Some(loose) = &mut self.loose else {
-            return false;
-        };
-        if loose.answers.len() >= open && !loose.missed_requests {
-            loose.missed_requests = true;
-            self.give_up(Outcome::Gap, counters);
-            counters.responses_unmatched += 1;
-            return false;
-        }
-        if loose.answers.len() >= open {
-            loose.answers.remove(0);
-            counters.responses_unmatched += 1;
-            self.patience = LEAST_PATIENT;
-        }
-        loose.answers.push(answer);
-        loose.counts(open) && !loose.unconfirmed && self.align(counters)
-    }
-
-    /// The floating response that came last.
-    pub fn last_answer(&mut self) -> Option<&mut Answer> {
-        self.loose.as_mut()?.answers.last_mut()
-    }
-
-    /// The response that should begin now was not seen to: the request in front
-    /// will not get it.
-    pub fn miss_response(&mut self, loss: Loss, counters: &mut Counters) {
-        if let Some(loose) = &mut self.loose {
-            loose.missed_responses = true;
-            match loose.owed {
-                0 => self.give_up(Outcome::Gap, counters),
-                _ => loose.owed = 0,
-            }
-            return;
-        }
-        let waited = self.open() as u64;
-        match self.slots.pop_front() {
-            Some(Slot::Request(pending)) if !pending.taken => {
-                self.hand_out(pending, Outcome::Gap, counters);
-            }
-            Some(Slot::Missed { .. }) => {
-                self.loosen_by(0, counters);
-                return self.loosen(loss.events, counters);
-            }
-            Some(other) => self.slots.push_front(other),
-            None => return self.begin_loose(),
-        }
-        if waited > 1 && loss.bytes < (waited - 1) * SMALL_RESPONSE {
-            self.patience = self.patience.min(0);
-        }
-        self.loosen(loss.events, counters);
-    }
-
-    /// Responses may go by unseen from here on.
-    /// `unconfirmed`: events were lost, perhaps those of requests, too.
-    pub fn loosen(&mut self, unconfirmed: bool, counters: &mut Counters) {
-        if let Some(loose) = &mut self.loose {
-            loose.unconfirmed |= unconfirmed;
-            loose.missed_responses = true;
-            loose.owed = 0;
-            return;
-        }
-        self.loose = Some(Box::new(Loose {
-            unconfirmed,
-            missed_responses: true,
-            ..Loose::default()
-        }));
-        if !self
-            .slots
-            .iter()
-            .all(|slot| matches!(slot, Slot::Request(_)))
-        {
-            self.give_up(Outcome::Gap, counters);
-            self.begin_loose();
-        }
-    }
-
     /// Hands out the request in front if it is sent and answered.
     pub fn finish_front(&mut self, counters: &mut Counters) {
         if self
@@ -426,23 +278,6 @@ impl Queue {
     pub fn finish(&mut self, outcome: Outcome, counters: &mut Counters) {
         if let Some(Slot::Request(pending)) = self.slots.pop_front() {
             self.hand_out(pending, outcome, counters);
-        }
-    }
-
-    /// Nothing more is expected from what came before: pairs what can be paired
-    /// if `all_answered` is beyond doubt, gives up what had responses but
-    /// cannot. Requests without any wait on.
-    fn settle(&mut self, all_answered: bool, counters: &mut Counters) {
-        let open = self.open();
-        let Some(loose) = &self.loose else { return };
-        if loose.answers.is_empty() {
-            return;
-        }
-        if loose.ended() && loose.answers.len() == open && all_answered {
-            self.align(counters);
-        } else {
-            self.give_up(Outcome::Gap, counters);
-            self.begin_loose();
         }
     }
 
@@ -468,26 +303,6 @@ impl Queue {
         }
     }
 
-    /// All has been silent for long: unless the client pipelines, whatever was
-    /// to be answered has been, and in any case that is over.
-    pub fn settle_in_silence(&mut self, counters: &mut Counters) {
-        if !self.is_unconfirmed() {
-            self.settle(self.counts() || self.patience >= 0, counters);
-        }
-        self.patience = self.patience.max(0);
-    }
-
-    /// Nothing more comes; `complete` says that no request was missed.
-    pub fn settle_at_end(&mut self, complete: bool, counters: &mut Counters) {
-        let all_answered = self.counts() || self.patience >= PATIENT;
-        self.settle(complete && all_answered, counters);
-    }
-
-    /// Whether only the next request can tell if requests were missed.
-    pub fn is_unconfirmed(&self) -> bool {
-        self.loose.as_ref().is_some_and(|loose| loose.unconfirmed)
-    }
-
     /// Hands out every request that waits.
     pub fn give_up(&mut self, outcome: Outcome, counters: &mut Counters) {
         while let Some(slot) = self.slots.pop_front() {
@@ -507,80 +322,12 @@ impl Queue {
         }
     }
 
-    fn counts(&self) -> bool {
-        let open = self.open();
-        self.loose.as_ref().is_some_and(|loose| loose.counts(open))
-    }
-
     fn note_patience(&mut self) {
         self.patience = (self.patience + 1).min(MOST_PATIENT);
     }
 
     fn note_impatience(&mut self) {
         self.patience = (self.patience.min(0) - IMPATIENCE).max(LEAST_PATIENT);
-    }
-
-    fn assign_loosely(&mut self) -> Target {
-        let open = self.open();
-        let Some(loose) = &mut self.loose else {
-            return Target::Unmatched;
-        };
-        if loose.owed > 0 {
-            loose.owed -= 1;
-            if open > 0 {
-                self.patience = LEAST_PATIENT;
-            }
-            Target::Unmatched
-        } else if open == 0 {
-            loose.paid += 1;
-            Target::Unmatched
-        } else {
-            Target::Floating
-        }
-    }
-
-    /// Pairs the floating responses with as many open requests. Returns whether
-    /// the last one has not ended yet.
-    fn align(&mut self, counters: &mut Counters) -> bool {
-        let Some(loose) = self.loose.take() else {
-            return false;
-        };
-        let ended = loose.ended();
-        for answer in loose.answers {
-            self.finish_front(counters);
-            let Some(pending) = self.front_mut() else {
-                return false;
-            };
-            pending.taken = true;
-            pending.answered = answer.ended;
-            let exchange = &mut pending.exchange;
-            exchange.anomalies.extend(answer.anomalies);
-            exchange.capture.insert(answer.marks);
-            exchange.capture.insert(CaptureMarks::RESYNCHRONISED);
-            let first = answer.response.message.first;
-            exchange.response = Some(answer.response);
-            let ordinal = pending.ordinal;
-            self.tell(ordinal, Step::Answering(first));
-        }
-        self.finish_front(counters);
-        !ended
-    }
-
-    /// Requests were missed in front of the open ones.
-    fn loosen_by(&mut self, at_least: u32, counters: &mut Counters) {
-        let later = std::mem::take(&mut self.slots);
-        self.loose = Some(Box::new(Loose {
-            missed_requests: true,
-            owed: at_least,
-            ..Loose::default()
-        }));
-        for slot in later {
-            match slot {
-                Slot::Missed { at_least } => self.push_missed(at_least, counters),
-                Slot::Evicted { count, .. } => self.push_missed(count, counters),
-                Slot::Request(_) => self.slots.push_back(slot),
-            }
-        }
     }
 
     fn hand_out(&mut self, pending: Pending, outcome: Outcome, counters: &mut Counters) {
@@ -601,18 +348,6 @@ impl Queue {
     }
 }
 
-impl Loose {
-    /// Whether there are responses, and all have ended.
-    fn ended(&self) -> bool {
-        !self.answers.is_empty() && self.answers.iter().all(|answer| answer.ended)
-    }
-
-    /// Whether the responses must be those to the `open` requests.
-    fn counts(&self, open: usize) -> bool {
-        !self.missed_requests && open > 0 && self.answers.len() == open
-    }
-}
-
 impl Pending {
     /// A request whose head was read.
     pub fn new(ordinal: u64, exchange: Box<Exchange>) -> Self {
@@ -623,15 +358,5 @@ impl Pending {
             taken: false,
             answered: false,
         }
-    }
-}
-
-impl Answer {
-    /// The response has ended.
-    pub fn end(&mut self, message: Message, anomalies: Anomalies, marks: CaptureMarks) {
-        self.response.message = message;
-        self.anomalies.extend(anomalies);
-        self.marks.insert(marks);
-        self.ended = true;
     }
 }

@@ -6,18 +6,23 @@
 //! call begins, and nowhere else: a body may contain what looks like a head,
 //! but hardly where its sender began to write.
 
+mod holes;
+mod partial;
+mod search;
+
 use std::net::SocketAddr;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
-use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Message, Moment, Version};
+use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Message, Moment};
 use crate::protocol::proxy::{self, Preface};
-use crate::protocol::{Counters, Limits, Protocol};
-use crate::stream::{Cause, Piece};
+use crate::protocol::{Counters, Limits};
+use crate::stream::Piece;
 
+use self::partial::{Input, PartialHead, Push};
 use super::body::{Body, Passed};
 use super::framing::Framing;
-use super::head::{self, Head, Kind, Parsed, Start};
+use super::head::{self, Head, Kind, Parsed};
 
 /// The reader of one direction.
 #[derive(Debug)]
@@ -78,50 +83,6 @@ enum State {
     /// Nothing is read any more.
     Off,
 }
-
-/// The beginning of a head that comes in several pieces.
-#[derive(Debug, Default)]
-struct PartialHead {
-    bytes: BytesMut,
-    /// How far the end of the head was searched for.
-    searched: usize,
-    /// Whether the first line was seen whole, and is a start line.
-    started: bool,
-    offset: u64,
-    first: Moment,
-    last: Moment,
-    /// Bytes of the head, once it is read.
-    size: usize,
-}
-
-/// So many first bytes of a line tell whether it may be a start line.
-const TELLING: usize = 48;
-/// The methods of RFC 9110, RFC 5789, RFC 4918 and some of others. None may be
-/// the end of another one: `LOCK` would be found where `UNLOCK` was cut.
-const USUAL_METHODS: [&[u8]; 18] = [
-    b"GET",
-    b"HEAD",
-    b"POST",
-    b"PUT",
-    b"DELETE",
-    b"CONNECT",
-    b"OPTIONS",
-    b"TRACE",
-    b"PATCH",
-    b"PROPFIND",
-    b"MKCOL",
-    b"COPY",
-    b"MOVE",
-    b"REPORT",
-    b"MKCALENDAR",
-    b"PURGE",
-    b"QUERY",
-    b"NOTIFY",
-];
-/// So many first bytes give a protocol its name.
-const NAMING: usize = 8;
-/// The chunk that ends a body (RFC 9112 section 7.1), with no trailers.
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 impl Default for Reader {
     fn default() -> Self {
@@ -379,79 +340,6 @@ impl Reader {
         }
     }
 
-    /// Looks for a head where a call begins; what is not one is passed over.
-    fn search(
-        &mut self,
-        input: &mut Input,
-        inside: bool,
-        admitted: bool,
-        limits: &Limits,
-        counters: &mut Counters,
-    ) -> Option<Signal> {
-        if admitted && self.begins(input) && !self.partial.goes_on_with(input) {
-            let passed = self.partial.take().len() as u64;
-            self.count_passed(passed, inside, input.at, counters);
-            return self.found_at(input, inside, limits, counters);
-        }
-        if self.partial.bytes.is_empty() && !(admitted && self.may_begin_head(input)) {
-            return self.pass_over(input, inside, counters);
-        }
-        if self.partial.bytes.is_empty() {
-            self.partial.start(input);
-        }
-        match self.partial.push(input, self.kind, limits) {
-            Push::More => None,
-            Push::Head(head) if is_convincing(&head) => {
-                counters.resynchronisations += 1;
-                self.next_marks.insert(CaptureMarks::RESYNCHRONISED);
-                self.found = Some(Box::new(head));
-                if inside {
-                    return Some(self.end_before_next());
-                }
-                self.read_found()
-            }
-            Push::Head(Head { fields, .. }) => {
-                self.give_up(fields.size() as u64, inside, input.at, counters);
-                None
-            }
-            Push::Foreign(first) => {
-                self.give_up(first.len() as u64, inside, input.at, counters);
-                None
-            }
-        }
-    }
-
-    fn found_at(
-        &mut self,
-        input: &mut Input,
-        inside: bool,
-        limits: &Limits,
-        counters: &mut Counters,
-    ) -> Option<Signal> {
-        counters.resynchronisations += 1;
-        self.next_marks.insert(CaptureMarks::RESYNCHRONISED);
-        if inside {
-            return Some(self.end_before_next());
-        }
-        self.state = State::Between;
-        self.read_head(input, limits)
-    }
-
-    fn pass_over(
-        &mut self,
-        input: &mut Input,
-        inside: bool,
-        counters: &mut Counters,
-    ) -> Option<Signal> {
-        let last = is_last_chunk(&input.bytes);
-        self.count_passed(input.bytes.len() as u64, inside, input.at, counters);
-        input.bytes.clear();
-        (inside && last).then(|| {
-            self.state = State::Lost { inside: false };
-            Signal::Ended
-        })
-    }
-
     fn count_passed(&mut self, bytes: u64, inside: bool, at: Moment, counters: &mut Counters) {
         if inside {
             self.message.body_wire_size += bytes;
@@ -460,67 +348,6 @@ impl Reader {
         } else {
             counters.bytes_searched += bytes;
         }
-    }
-
-    /// Passes a hole.
-    fn pass(
-        &mut self,
-        length: &mut u64,
-        cause: Cause,
-        at: Moment,
-        counters: &mut Counters,
-    ) -> Option<Signal> {
-        let loss = Loss {
-            bytes: *length,
-            events: matches!(cause, Cause::Lost | Cause::Before),
-        };
-        match &mut self.state {
-            State::Beginning | State::Between => Some(self.break_head(length, loss, counters)),
-            State::Body(body) => {
-                let passed = body.pass(length, &mut self.message);
-                self.mark(cause, at);
-                match passed {
-                    Passed::All => None,
-                    Passed::Ended => Some(self.end_before_next()),
-                    Passed::Broken => {
-                        counters.places_lost += 1;
-                        Some(self.lose_inside(loss))
-                    }
-                }
-            }
-            State::Lost { inside } => {
-                let inside = *inside;
-                let passed = self.partial.take().len() as u64 + *length;
-                self.count_passed(passed, inside, self.message.last, counters);
-                if inside {
-                    self.mark(cause, at);
-                }
-                *length = 0;
-                (cause != Cause::Before).then_some(Signal::LostInside(loss))
-            }
-            State::Off => {
-                *length = 0;
-                None
-            }
-            State::Paused => None,
-        }
-    }
-
-    /// A hole where a head should be, or go on.
-    fn break_head(&mut self, length: &mut u64, loss: Loss, counters: &mut Counters) -> Signal {
-        counters.places_lost += 1;
-        if self.partial.started
-            && let Some(head) = head::parse_tolerantly(&self.partial.bytes, false)
-            && self.suits(&head)
-        {
-            self.partial.size = self.partial.bytes.len();
-            self.start_partial();
-            return self.begin(head);
-        }
-        self.partial = PartialHead::default();
-        self.state = State::Lost { inside: false };
-        *length = 0;
-        Signal::LostBetween(loss)
     }
 
     fn begin(&mut self, head: Head) -> Signal {
@@ -547,18 +374,6 @@ impl Reader {
         self.start_message(partial.offset, partial.first, partial.last, partial.size);
     }
 
-    fn read_found(&mut self) -> Option<Signal> {
-        let head = self.found.take()?;
-        self.start_partial();
-        Some(self.begin(*head))
-    }
-
-    /// What was taken for a head is none.
-    fn give_up(&mut self, bytes: u64, inside: bool, at: Moment, counters: &mut Counters) {
-        self.partial = PartialHead::default();
-        self.count_passed(bytes, inside, at, counters);
-    }
-
     fn end_before_next(&mut self) -> Signal {
         self.state = State::Between;
         Signal::Ended
@@ -575,193 +390,7 @@ impl Reader {
         self.marks.insert(CaptureMarks::BODY_SIZE_UNKNOWN);
     }
 
-    fn mark(&mut self, cause: Cause, at: Moment) {
-        match cause {
-            Cause::Before | Cause::Lost => self.marks.insert(CaptureMarks::GAP),
-            Cause::NotCopied | Cause::Unwanted => {
-                self.marks.insert(CaptureMarks::TRUNCATED);
-                self.message.last = at;
-            }
-        }
-    }
-
-    /// Whether the body may not be there, or be over, if a head follows.
-    fn is_doubtful(&self, body: Body) -> bool {
-        body == Body::UntilClose || self.message.body_wire_size == 0
-    }
-
-    /// Whether a whole and convincing head lies where a call begins.
-    fn begins(&self, input: &Input) -> bool {
-        input.opens
-            && matches!(head::parse(&input.bytes), Parsed::Whole(head, _)
-                if self.suits(&head) && is_convincing(&head))
-    }
-
-    /// Whether the beginning of one lies there.
-    fn may_begin_head(&self, input: &Input) -> bool {
-        let first = &input.bytes[..input.bytes.len().min(TELLING)];
-        input.opens && suits_kind(first, self.kind) && head::is_plausible(first)
-    }
-
     fn suits(&self, head: &Head) -> bool {
         self.kind.is_none_or(|kind| kind == head.kind())
     }
-}
-
-/// The bytes of a piece, and what is known of them.
-struct Input {
-    offset: u64,
-    bytes: Bytes,
-    opens: bool,
-    /// When the first of them went by, and the last.
-    first: Moment,
-    at: Moment,
-}
-
-impl Input {
-    /// RFC 9112 section 2.2: empty lines before a start line are ignored.
-    fn skip_empty_lines(&mut self) {
-        let lines = self.bytes.iter();
-        let empty = lines
-            .take_while(|&&byte| byte == b'\r' || byte == b'\n')
-            .count();
-        self.bytes.advance(empty);
-        self.offset += empty as u64;
-    }
-}
-
-/// What a [`PartialHead`] is with more bytes.
-#[expect(clippy::large_enum_variant, reason = "passed on at once, never kept")]
-enum Push {
-    More,
-    Head(Head),
-    /// No head of the kind that is looked for.
-    Foreign(Bytes),
-}
-
-impl PartialHead {
-    fn start(&mut self, input: &Input) {
-        self.offset = input.offset;
-        self.first = input.first;
-    }
-
-    /// Takes bytes up to the end of the head or the limit on its size. What is
-    /// taken is looked at once, however small the pieces are.
-    fn push(&mut self, input: &mut Input, kind: Option<Kind>, limits: &Limits) -> Push {
-        let before = self.bytes.len();
-        let room = limits.head.saturating_sub(before).min(input.bytes.len());
-        self.bytes.extend_from_slice(&input.bytes[..room]);
-        self.last = input.at;
-        let end = end_of_head(&self.bytes, &mut self.searched);
-        if let Some(end) = end {
-            self.bytes.truncate(end);
-        }
-        input.bytes.advance(self.bytes.len() - before);
-        if !self.started && !self.check_start(before, kind) {
-            if kind.is_none() && self.is_nameless() {
-                return Push::More;
-            }
-            return Push::Foreign(self.take());
-        }
-        match end {
-            None if self.bytes.len() < limits.head => Push::More,
-            _ => self.parse(end.is_some(), kind),
-        }
-    }
-
-    /// Whether there are too few bytes to say what this is, if not a head.
-    fn is_nameless(&self) -> bool {
-        self.bytes.len() < NAMING && Protocol::of(&self.bytes) == Protocol::Unknown
-    }
-
-    /// Whether a head that began here ends in `input`.
-    fn goes_on_with(&self, input: &Input) -> bool {
-        let joined = Bytes::from([&self.bytes[..], &input.bytes[..]].concat());
-        !self.bytes.is_empty()
-            && matches!(head::parse(&joined), Parsed::Whole(head, _) if is_convincing(&head))
-    }
-
-    /// Whether the new bytes may belong to a start line.
-    fn check_start(&mut self, before: usize, kind: Option<Kind>) -> bool {
-        self.started = memchr::memchr(b'\n', &self.bytes[before..]).is_some();
-        let known = match self.started {
-            true => self.bytes.len(),
-            false if before < TELLING => self.bytes.len().min(TELLING),
-            false => return true,
-        };
-        let first = &self.bytes[..known];
-        suits_kind(first, kind) && head::is_plausible(first)
-    }
-
-    fn parse(&mut self, whole: bool, kind: Option<Kind>) -> Push {
-        let raw = self.bytes.split().freeze();
-        self.size = raw.len();
-        let head = match head::parse(&raw) {
-            Parsed::Whole(head, _) => Some(head),
-            _ => head::parse_tolerantly(&raw, whole),
-        };
-        match head {
-            Some(mut head) if kind.is_none_or(|kind| kind == head.kind()) => {
-                if !whole {
-                    head.anomalies.insert(Anomaly::HeadTooLarge);
-                }
-                Push::Head(head)
-            }
-            _ => Push::Foreign(raw),
-        }
-    }
-
-    fn take(&mut self) -> Bytes {
-        std::mem::take(self).bytes.freeze()
-    }
-}
-
-/// The length of the head at the beginning of `bytes`, if its end is there.
-/// `searched` remembers how far was looked.
-fn end_of_head(bytes: &[u8], searched: &mut usize) -> Option<usize> {
-    while let Some(found) = memchr::memchr(b'\n', &bytes[*searched..]) {
-        let line_feed = *searched + found;
-        match &bytes[line_feed + 1..] {
-            [b'\n', ..] => return Some(line_feed + 2),
-            [b'\r', b'\n', ..] => return Some(line_feed + 3),
-            [] | [b'\r'] => {
-                *searched = line_feed;
-                return None;
-            }
-            _ => *searched = line_feed + 1,
-        }
-    }
-    *searched = bytes.len();
-    None
-}
-
-fn suits_kind(first: &[u8], kind: Option<Kind>) -> bool {
-    let status = b"HTTP/";
-    let known = first.len().min(status.len());
-    match kind {
-        None => true,
-        Some(Kind::Response) => first[..known] == status[..known],
-        Some(Kind::Request) => !first.starts_with(status),
-    }
-}
-
-/// Whether a head is one even where none was to be expected. Any token is a
-/// method, so what is left of one when its beginning was lost is, too: only
-/// names that are in use are believed.
-fn is_convincing(head: &Head) -> bool {
-    match &head.start {
-        Start::Request {
-            method, version, ..
-        } => {
-            let named = *version == Version::Http10 || head.fields.first("host").is_some();
-            named && USUAL_METHODS.iter().any(|usual| **usual == method[..])
-        }
-        Start::Response { .. } => true,
-    }
-}
-
-fn is_last_chunk(bytes: &[u8]) -> bool {
-    bytes
-        .strip_suffix(LAST_CHUNK)
-        .is_some_and(|before| before.is_empty() || before.ends_with(b"\r\n"))
 }

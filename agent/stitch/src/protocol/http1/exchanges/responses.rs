@@ -1,0 +1,201 @@
+//! A response begins and ends.
+
+use bytes::Bytes;
+
+use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Fields, Response, Step, Version};
+use crate::protocol::Protocol;
+use crate::protocol::http1::framing::{Framing, Noted};
+use crate::protocol::http1::head::{Head, Start};
+use crate::protocol::http1::pairing::{Answer, Target};
+
+use super::{Context, Http1, opposite};
+
+impl Http1 {
+    pub(super) fn handle_response(&mut self, head: Head, context: &mut Context<'_>) {
+        let Start::Response { status, version } = head.start else {
+            return;
+        };
+        if (100..200).contains(&status) && status != 101 {
+            return self.skip_interim();
+        }
+        if status == 101 && self.queue.is_empty() {
+            context.counters.responses_unmatched += 1;
+            return self.stop(Protocol::Switched, context);
+        }
+        self.count_first_response();
+        let Some(target) = self.queue.assign(context.counters) else {
+            self.early = Some(head);
+            return;
+        };
+        self.begin_answer(target);
+        let reader = &self.way(self.responses()).reader;
+        let (mut anomalies, marks) = reader.notes();
+        let message = reader.message();
+        let framing = match self.framing(status, version, &head.fields, &mut anomalies) {
+            Some(_) if !head.whole => Some(Framing::Unknown),
+            framing => framing,
+        };
+        let upgrade = Noted::of(&head.fields).upgrade.map(Bytes::copy_from_slice);
+        let response = Response {
+            status: Some(status),
+            version,
+            fields: head.fields,
+            message,
+        };
+        self.answer(response, anomalies, marks, context);
+        match framing {
+            None => self.switch(status, upgrade, context),
+            Some(framing) => self.expect_body(framing, context),
+        }
+    }
+
+    fn begin_answer(&mut self, target: Target) {
+        self.target = Some(target);
+        self.answered = true;
+        self.ordinal_then = self.ordinal;
+        // A client that waits for each response got the one that it waits for.
+        let answers_last = match target {
+            Target::Front => true,
+            Target::Floating => !self.queue.pipelines(),
+            Target::Evicted { .. } | Target::Unmatched => false,
+        };
+        if answers_last {
+            self.switching = None;
+        }
+    }
+
+    fn expect_body(&mut self, framing: Framing, context: &mut Context<'_>) {
+        if framing == Framing::Unknown {
+            self.queue.loosen(false, context.counters);
+        }
+        let responses = self.responses();
+        if self.way_mut(responses).reader.expect_body(framing) {
+            self.end_response(context);
+        }
+    }
+
+    /// The very first response cannot answer a request that was seen, if the
+    /// very first request was not.
+    fn count_first_response(&mut self) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        let responses = self.way(opposite(requests));
+        let (_, marks) = responses.reader.notes();
+        let first = !self.answered
+            && !responses.in_the_middle
+            && !marks.contains(CaptureMarks::RESYNCHRONISED);
+        if first && self.way(requests).in_the_middle {
+            self.queue.owe_one();
+        }
+    }
+
+    fn skip_interim(&mut self) {
+        if let Some(front) = self.queue.front_mut() {
+            front.exchange.interim += 1;
+        }
+        let responses = self.responses();
+        self.way_mut(responses).reader.expect_body(Framing::None);
+    }
+
+    /// What follows a final response; `None` if that is no longer HTTP.
+    fn framing(
+        &self,
+        status: u16,
+        version: Version,
+        fields: &Fields,
+        anomalies: &mut Anomalies,
+    ) -> Option<Framing> {
+        let asking = match self.target {
+            Some(Target::Front) => self.queue.front(),
+            Some(Target::Floating) => self.queue.last(),
+            _ => None,
+        };
+        let method = asking.map(|asking| &asking.exchange.request.method[..]);
+        let bodiless = match self.target {
+            Some(Target::Front) => method == Some(b"HEAD"),
+            Some(Target::Evicted { bodiless }) => bodiless,
+            _ => self.queue.may_be_bodiless(),
+        };
+        let tunnel = method == Some(b"CONNECT") && (200..300).contains(&status);
+        if status == 101 || tunnel {
+            return None;
+        }
+        if bodiless || status == 204 || status == 304 {
+            return Some(Framing::None);
+        }
+        Some(Noted::of(fields).response(version, anomalies))
+    }
+
+    /// Gives the response to whom it belongs.
+    pub(super) fn answer(
+        &mut self,
+        response: Response,
+        anomalies: Anomalies,
+        marks: CaptureMarks,
+        context: &mut Context<'_>,
+    ) {
+        match self.target {
+            Some(Target::Front) => {
+                let Some(front) = self.queue.front_mut() else {
+                    return;
+                };
+                let first = response.message.first;
+                front.exchange.anomalies.extend(anomalies);
+                front.exchange.response = Some(response);
+                let ordinal = front.ordinal;
+                self.queue.tell(ordinal, Step::Answering(first));
+            }
+            Some(Target::Floating) => {
+                let answer = Answer {
+                    response,
+                    anomalies,
+                    marks,
+                    ended: false,
+                };
+                if self.queue.float(answer, context.counters) {
+                    self.target = Some(Target::Front);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn end_response(&mut self, context: &mut Context<'_>) {
+        let reader = &self.ways[self.responses() as usize].reader;
+        let message = reader.message();
+        let (anomalies, marks) = reader.notes();
+        let requests = &self.ways[opposite(self.responses()) as usize].reader;
+        // Its end went by, but was not copied.
+        let request_cut =
+            requests.is_lost_inside() && requests.notes().1.contains(CaptureMarks::TRUNCATED);
+        match self.target.take() {
+            Some(Target::Front) => {
+                let Some(front) = self.queue.front_mut() else {
+                    return;
+                };
+                front.answered = true;
+                let exchange = &mut front.exchange;
+                exchange.anomalies.extend(anomalies);
+                exchange.capture.insert(marks);
+                if let Some(response) = &mut exchange.response {
+                    response.message = message;
+                }
+                if !front.sent {
+                    if !request_cut {
+                        exchange.anomalies.insert(Anomaly::EarlyResponse);
+                    }
+                    self.end_lost_request(context);
+                }
+                self.queue.finish_front(context.counters);
+            }
+            Some(Target::Floating) => {
+                if let Some(answer) = self.queue.last_answer() {
+                    answer.end(message, anomalies, marks);
+                }
+            }
+            Some(_) => context.counters.responses_unmatched += 1,
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! One direction, and what of it waits for the other one.
+
+use std::collections::VecDeque;
+
+use crate::protocol::Protocol;
+use crate::protocol::http1::reader::Reader;
+use crate::stream::{Cause, Piece};
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    pub(super) reader: Reader,
+    /// What waits for the other direction.
+    pub(super) backlog: VecDeque<Piece>,
+    backlog_bytes: usize,
+    /// What it began with, if not a head.
+    pub(super) foreign: Option<Protocol>,
+    /// Calls that began with no head, since the last head.
+    pub(super) headless: u32,
+    pub(super) begun: bool,
+    /// Its beginning was not seen.
+    pub(super) in_the_middle: bool,
+}
+
+impl Way {
+    /// Keeps a piece, if the bytes that wait stay below `limit`; else only its
+    /// length. Returns how many bytes were not kept.
+    pub(super) fn hold(&mut self, piece: Piece, limit: usize) -> usize {
+        if is_empty(&piece) {
+            return 0;
+        }
+        let bytes = size(&piece);
+        if self.backlog_bytes + bytes <= limit {
+            self.backlog_bytes += bytes;
+            self.backlog.push_back(piece);
+            return 0;
+        }
+        let (length, hole) = without_bytes(piece);
+        match self.backlog.back_mut() {
+            Some(Piece::Hole { length: before, .. }) => *before += length,
+            _ => self.backlog.push_back(hole),
+        }
+        bytes
+    }
+
+    /// The piece that has waited longest.
+    pub(super) fn next_held(&mut self) -> Option<Piece> {
+        let piece = self.backlog.pop_front()?;
+        self.backlog_bytes -= size(&piece);
+        Some(piece)
+    }
+
+    /// Nothing is read any more.
+    pub(super) fn switch_off(&mut self) {
+        self.reader.switch_off();
+        self.backlog = VecDeque::new();
+        self.backlog_bytes = 0;
+    }
+}
+
+fn is_empty(piece: &Piece) -> bool {
+    match piece {
+        Piece::Bytes { bytes, .. } => bytes.is_empty(),
+        Piece::Hole { length, .. } => *length == 0,
+    }
+}
+
+/// Bytes that a piece keeps in memory.
+fn size(piece: &Piece) -> usize {
+    match piece {
+        Piece::Bytes { bytes, .. } => bytes.len(),
+        Piece::Hole { .. } => 0,
+    }
+}
+
+/// The hole that is left when a piece's bytes are not kept.
+fn without_bytes(piece: Piece) -> (u64, Piece) {
+    match piece {
+        Piece::Hole { length, .. } => (length, piece),
+        Piece::Bytes {
+            offset, bytes, at, ..
+        } => {
+            let length = bytes.len() as u64;
+            let hole = Piece::Hole {
+                offset,
+                length,
+                cause: Cause::NotCopied,
+                at,
+            };
+            (length, hole)
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The beginning of a head that comes in several pieces.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::exchange::{Anomaly, Moment};
+use crate::protocol::http1::head::{self, Head, Kind, Parsed};
+use crate::protocol::{Limits, Protocol};
+
+use super::search::is_convincing;
+
+/// The beginning of a head that comes in several pieces.
+#[derive(Debug, Default)]
+pub(super) struct PartialHead {
+    pub(super) bytes: BytesMut,
+    /// How far the end of the head was searched for.
+    pub(super) searched: usize,
+    /// Whether the first line was seen whole, and is a start line.
+    pub(super) started: bool,
+    pub(super) offset: u64,
+    pub(super) first: Moment,
+    pub(super) last: Moment,
+    /// Bytes of the head, once it is read.
+    pub(super) size: usize,
+}
+
+/// The bytes of a piece, and what is known of them.
+pub(super) struct Input {
+    pub(super) offset: u64,
+    pub(super) bytes: Bytes,
+    pub(super) opens: bool,
+    /// When the first of them went by, and the last.
+    pub(super) first: Moment,
+    pub(super) at: Moment,
+}
+
+/// What a [`PartialHead`] is with more bytes.
+#[expect(clippy::large_enum_variant, reason = "passed on at once, never kept")]
+pub(super) enum Push {
+    More,
+    Head(Head),
+    /// No head of the kind that is looked for.
+    Foreign(Bytes),
+}
+
+/// So many first bytes of a line tell whether it may be a start line.
+pub(super) const TELLING: usize = 48;
+
+/// So many first bytes give a protocol its name.
+const NAMING: usize = 8;
+
+impl Input {
+    /// RFC 9112 section 2.2: empty lines before a start line are ignored.
+    pub(super) fn skip_empty_lines(&mut self) {
+        let lines = self.bytes.iter();
+        let empty = lines
+            .take_while(|&&byte| byte == b'\r' || byte == b'\n')
+            .count();
+        self.bytes.advance(empty);
+        self.offset += empty as u64;
+    }
+}
+
+impl PartialHead {
+    pub(super) fn start(&mut self, input: &Input) {
+        self.offset = input.offset;
+        self.first = input.first;
+    }
+
+    /// Takes bytes up to the end of the head or the limit on its size. What is
+    /// taken is looked at once, however small the pieces are.
+    pub(super) fn push(&mut self, input: &mut Input, kind: Option<Kind>, limits: &Limits) -> Push {
+        let before = self.bytes.len();
+        let room = limits.head.saturating_sub(before).min(input.bytes.len());
+        self.bytes.extend_from_slice(&input.bytes[..room]);
+        self.last = input.at;
+        let end = end_of_head(&self.bytes, &mut self.searched);
+        if let Some(end) = end {
+            self.bytes.truncate(end);
+        }
+        input.bytes.advance(self.bytes.len() - before);
+        if !self.started && !self.check_start(before, kind) {
+            if kind.is_none() && self.is_nameless() {
+                return Push::More;
+            }
+            return Push::Foreign(self.take());
+        }
+        match end {
+            None if self.bytes.len() < limits.head => Push::More,
+            _ => self.parse(end.is_some(), kind),
+        }
+    }
+
+    /// Whether there are too few bytes to say what this is, if not a head.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.bytes.len() < NAMING && Protocol::of(&self.bytes) == Protocol::Unknown
+    }
+
+    /// Whether a head that began here ends in `input`.
+    pub(super) fn goes_on_with(&self, input: &Input) -> bool {
+        let joined = Bytes::from([&self.bytes[..], &input.bytes[..]].concat());
+        !self.bytes.is_empty()
+            && matches!(head::parse(&joined), Parsed::Whole(head, _) if is_convincing(&head))
+    }
+
+    /// Whether the new bytes may belong to a start line.
+    pub(super) fn check_start(&mut self, before: usize, kind: Option<Kind>) -> bool {
+        self.started = memchr::memchr(b'\n', &self.bytes[before..]).is_some();
+        let known = match self.started {
+            true => self.bytes.len(),
+            false if before < TELLING => self.bytes.len().min(TELLING),
+            false => return true,
+        };
+        let first = &self.bytes[..known];
+        suits_kind(first, kind) && head::is_plausible(first)
+    }
+
+    pub(super) fn parse(&mut self, whole: bool, kind: Option<Kind>) -> Push {
+        let raw = self.bytes.split().freeze();
+        self.size = raw.len();
+        let head = match head::parse(&raw) {
+            Parsed::Whole(head, _) => Some(head),
+            _ => head::parse_tolerantly(&raw, whole),
+        };
+        match head {
+            Some(mut head) if kind.is_none_or(|kind| kind == head.kind()) => {
+                if !whole {
+                    head.anomalies.insert(Anomaly::HeadTooLarge);
+                }
+                Push::Head(head)
+            }
+            _ => Push::Foreign(raw),
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Bytes {
+        std::mem::take(self).bytes.freeze()
+    }
+}
+
+/// The length of the head at the beginning of `bytes`, if its end is there.
+/// `searched` remembers how far was looked.
+fn end_of_head(bytes: &[u8], searched: &mut usize) -> Option<usize> {
+    while let Some(found) = memchr::memchr(b'\n', &bytes[*searched..]) {
+        let line_feed = *searched + found;
+        match &bytes[line_feed + 1..] {
+            [b'\n', ..] => return Some(line_feed + 2),
+            [b'\r', b'\n', ..] => return Some(line_feed + 3),
+            [] | [b'\r'] => {
+                *searched = line_feed;
+                return None;
+            }
+            _ => *searched = line_feed + 1,
+        }
+    }
+    *searched = bytes.len();
+    None
+}
+
+pub(super) fn suits_kind(first: &[u8], kind: Option<Kind>) -> bool {
+    let status = b"HTTP/";
+    let known = first.len().min(status.len());
+    match kind {
+        None => true,
+        Some(Kind::Response) => first[..known] == status[..known],
+        Some(Kind::Request) => !first.starts_with(status),
+    }
+}

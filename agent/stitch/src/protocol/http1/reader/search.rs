@@ -1,0 +1,166 @@
+//! Looks for the next head once the place is lost.
+
+use crate::exchange::{CaptureMarks, Moment, Version};
+use crate::protocol::http1::body::Body;
+use crate::protocol::http1::head::{self, Head, Parsed, Start};
+use crate::protocol::{Counters, Limits};
+
+use super::partial::{Input, PartialHead, Push, TELLING, suits_kind};
+use super::{Reader, Signal, State};
+
+/// The methods of RFC 9110, RFC 5789, RFC 4918 and some of others. None may be
+/// the end of another one: `LOCK` would be found where `UNLOCK` was cut.
+const USUAL_METHODS: [&[u8]; 18] = [
+    b"GET",
+    b"HEAD",
+    b"POST",
+    b"PUT",
+    b"DELETE",
+    b"CONNECT",
+    b"OPTIONS",
+    b"TRACE",
+    b"PATCH",
+    b"PROPFIND",
+    b"MKCOL",
+    b"COPY",
+    b"MOVE",
+    b"REPORT",
+    b"MKCALENDAR",
+    b"PURGE",
+    b"QUERY",
+    b"NOTIFY",
+];
+/// The chunk that ends a body (RFC 9112 section 7.1), with no trailers.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+impl Reader {
+    /// Looks for a head where a call begins; what is not one is passed over.
+    pub(super) fn search(
+        &mut self,
+        input: &mut Input,
+        inside: bool,
+        admitted: bool,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Option<Signal> {
+        if admitted && self.begins(input) && !self.partial.goes_on_with(input) {
+            let passed = self.partial.take().len() as u64;
+            self.count_passed(passed, inside, input.at, counters);
+            return self.found_at(input, inside, limits, counters);
+        }
+        if self.partial.bytes.is_empty() && !(admitted && self.may_begin_head(input)) {
+            return self.pass_over(input, inside, counters);
+        }
+        if self.partial.bytes.is_empty() {
+            self.partial.start(input);
+        }
+        match self.partial.push(input, self.kind, limits) {
+            Push::More => None,
+            Push::Head(head) if is_convincing(&head) => {
+                counters.resynchronisations += 1;
+                self.next_marks.insert(CaptureMarks::RESYNCHRONISED);
+                self.found = Some(Box::new(head));
+                if inside {
+                    return Some(self.end_before_next());
+                }
+                self.read_found()
+            }
+            Push::Head(Head { fields, .. }) => {
+                self.give_up(fields.size() as u64, inside, input.at, counters);
+                None
+            }
+            Push::Foreign(first) => {
+                self.give_up(first.len() as u64, inside, input.at, counters);
+                None
+            }
+        }
+    }
+
+    pub(super) fn found_at(
+        &mut self,
+        input: &mut Input,
+        inside: bool,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Option<Signal> {
+        counters.resynchronisations += 1;
+        self.next_marks.insert(CaptureMarks::RESYNCHRONISED);
+        if inside {
+            return Some(self.end_before_next());
+        }
+        self.state = State::Between;
+        self.read_head(input, limits)
+    }
+
+    pub(super) fn pass_over(
+        &mut self,
+        input: &mut Input,
+        inside: bool,
+        counters: &mut Counters,
+    ) -> Option<Signal> {
+        let last = is_last_chunk(&input.bytes);
+        self.count_passed(input.bytes.len() as u64, inside, input.at, counters);
+        input.bytes.clear();
+        (inside && last).then(|| {
+            self.state = State::Lost { inside: false };
+            Signal::Ended
+        })
+    }
+
+    pub(super) fn read_found(&mut self) -> Option<Signal> {
+        let head = self.found.take()?;
+        self.start_partial();
+        Some(self.begin(*head))
+    }
+
+    /// What was taken for a head is none.
+    pub(super) fn give_up(
+        &mut self,
+        bytes: u64,
+        inside: bool,
+        at: Moment,
+        counters: &mut Counters,
+    ) {
+        self.partial = PartialHead::default();
+        self.count_passed(bytes, inside, at, counters);
+    }
+
+    /// Whether a whole and convincing head lies where a call begins.
+    pub(super) fn begins(&self, input: &Input) -> bool {
+        input.opens
+            && matches!(head::parse(&input.bytes), Parsed::Whole(head, _)
+                if self.suits(&head) && is_convincing(&head))
+    }
+
+    /// Whether the beginning of one lies there.
+    pub(super) fn may_begin_head(&self, input: &Input) -> bool {
+        let first = &input.bytes[..input.bytes.len().min(TELLING)];
+        input.opens && suits_kind(first, self.kind) && head::is_plausible(first)
+    }
+
+    /// Whether the body may not be there, or be over, if a head follows.
+    pub(super) fn is_doubtful(&self, body: Body) -> bool {
+        body == Body::UntilClose || self.message.body_wire_size == 0
+    }
+}
+
+/// Whether a head is one even where none was to be expected. Any token is a
+/// method, so what is left of one when its beginning was lost is, too: only
+/// names that are in use are believed.
+pub(super) fn is_convincing(head: &Head) -> bool {
+    match &head.start {
+        Start::Request {
+            method, version, ..
+        } => {
+            let named = *version == Version::Http10 || head.fields.first("host").is_some();
+            named && USUAL_METHODS.iter().any(|usual| **usual == method[..])
+        }
+        Start::Response { .. } => true,
+    }
+}
+
+fn is_last_chunk(bytes: &[u8]) -> bool {
+    bytes
+        .strip_suffix(LAST_CHUNK)
+        .is_some_and(|before| before.is_empty() || before.ends_with(b"\r\n"))
+}
