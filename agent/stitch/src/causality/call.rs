@@ -3,8 +3,10 @@
 use smallvec::SmallVec;
 
 use super::act::ExchangeId;
+use super::adjacency::Manner;
 use super::path::Step;
-use crate::event::Task;
+use super::scene::Read;
+use crate::event::{SocketId, Task};
 use crate::exchange::Moment;
 use crate::span::Method;
 use crate::time::Timestamp;
@@ -14,6 +16,8 @@ use crate::time::Timestamp;
 pub(super) struct Call {
     /// The exchange.
     pub(super) id: ExchangeId,
+    /// Where it was written.
+    pub(super) socket: SocketId,
     /// Callee and route asked, in one.
     pub(super) label: u64,
     /// When it was written, and by whom.
@@ -32,9 +36,18 @@ pub(super) struct Call {
     pub(super) rank: u64,
     /// When its cause, as presently chosen, was ready to make it.
     pub(super) ready: Timestamp,
+    /// What its thread had read last, and how it follows that.
+    pub(super) after: Option<(Read, Manner)>,
+    /// The response that followed its answer, and how.
+    pub(super) before: Option<(ExchangeId, Manner)>,
     /// The call whose answer was the last message read before it, with the
     /// weight of having the same cause.
     pub(super) follows: Option<(u32, f32)>,
+    /// What evidence says of its links and of "no cause", the chain that it is
+    /// on included.
+    pub(super) told: SmallVec<[f32; 9]>,
+    /// How sure the decision is, 0 to 1.
+    pub(super) sure: f32,
     /// Calls that follow this one.
     pub(super) followers: SmallVec<[u32; 2]>,
     /// Requests that were open when it started.
@@ -71,6 +84,14 @@ impl Weights {
         }
     }
 
+    /// Replaces what evidence of one kind said.
+    pub(super) fn set(&mut self, method: Method, weight: f32) {
+        match self.0.iter_mut().find(|(kind, _)| *kind == method) {
+            Some((_, present)) => *present = weight,
+            None => self.0.push((method, weight)),
+        }
+    }
+
     /// All of it together.
     pub(super) fn total(&self) -> f32 {
         self.0.iter().map(|(_, weight)| weight).sum()
@@ -84,6 +105,19 @@ impl Call {
             label: self.label,
             started: self.started.time,
             ended: self.answered,
+        }
+    }
+
+    /// What evidence says of `request`, the chain included, as far as it was
+    /// asked; `None` if it is no candidate.
+    pub(super) fn told(&self, request: Option<u32>) -> Option<f32> {
+        let place = match request {
+            None => self.links.len(),
+            Some(request) => self.links.iter().position(|l| l.request == request)?,
+        };
+        match self.told.get(place) {
+            Some(told) if self.told.len() == self.links.len() + 1 => Some(*told),
+            _ => self.weight(request),
         }
     }
 

@@ -18,9 +18,8 @@ const MAX_WEIGHED: usize = 16;
 /// left in doubt, timing alone got 8 to 30 % right where it had agreed with most
 /// of the sure ones (live servers, 8 in flight): it makes no parents there.
 const DOUBTFUL: f32 = 0.5;
-/// The most that is said where no evidence of structure decided between the
-/// requests of a live process: not enough for a parent.
-const UNDECIDED: f32 = 0.5;
+/// How far timing is trusted between one request and no cause.
+const ALONE: f32 = 0.9;
 /// Lead from which evidence of structure counts as what decided.
 const STRONG: f32 = 2.0;
 /// Candidates told in a decision.
@@ -57,7 +56,7 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
                 solver.best_way(call, request)?.0
             };
             // What the other calls of a swap lose says nothing of this one.
-            gain.fixed = own_evidence(solver, row, request)?;
+            gain.fixed = row.told(request)?;
             Some(Odds {
                 request,
                 gain,
@@ -75,21 +74,16 @@ pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
     let Some(row) = solver.scene.calls.get(call) else {
         return Vec::new();
     };
-    let parent = |slot: u32| solver.scene.calls.get(slot)?.parent;
-    let followed = row
-        .follows
-        .and_then(|(other, weight)| Some((parent(other)?, weight)));
     let links = row.links.iter().map(|link| {
-        let follows = followed.filter(|(cause, _)| *cause == link.request);
         let gain = Gain {
             timing: link.guess,
-            fixed: link.weights.total() + follows.map_or(0.0, |(_, weight)| weight),
+            fixed: row.told(Some(link.request)).unwrap_or_default(),
         };
         (Some(link.request), gain)
     });
     let none = Gain {
         timing: solver.background(row.label),
-        fixed: row.none.total(),
+        fixed: row.told(None).unwrap_or_default(),
     };
     let entry = |(request, gain)| Odds {
         request,
@@ -107,26 +101,16 @@ fn share_out(odds: &mut [Odds], cooling: f32, trust: f32) {
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
 }
 
-/// What evidence other than timing says for a candidate.
-fn own_evidence(solver: &Solver<'_>, call: &Call, request: Option<u32>) -> Option<f32> {
-    let followed = call.follows.filter(|(other, _)| {
-        let other = solver.scene.calls.get(*other);
-        request.is_some() && other.is_some_and(|other| other.parent == request)
-    });
-    Some(call.weight(request)? + followed.map_or(0.0, |(_, weight)| weight))
-}
-
 /// How far timing is to be trusted for this call. Without thread ids nothing
 /// can check it, and nothing else can decide.
 fn trust(solver: &Solver<'_>, call: &Call) -> f32 {
     if call.started.task.tid == 0 {
         return 1.0;
     }
-    let trust = solver.scene.audit.trust(call.rivals);
     if call.rivals > 1 {
-        DOUBTFUL * trust
+        DOUBTFUL * solver.scene.audit.trust(call.rivals)
     } else {
-        trust
+        ALONE
     }
 }
 
@@ -188,6 +172,18 @@ pub(super) fn candidates(
             .into_iter()
             .flat_map(|link| link.weights.0.iter().copied());
         let mut evidence: SmallVec<[(Method, f32); 4]> = weights.collect();
+        // What calls before and after it say, by the chain that it is on.
+        let alone = link.map_or(0.0, |link| link.weights.total());
+        let chain = entry.gain.fixed - alone;
+        if chain > f32::EPSILON {
+            match evidence
+                .iter_mut()
+                .find(|(kind, _)| *kind == Method::EventLoop)
+            {
+                Some((_, weight)) => *weight += chain,
+                None => evidence.push((Method::EventLoop, chain)),
+            }
+        }
         if solver.timing {
             evidence.push((PATH_METHOD, entry.gain.timing - none.timing));
         }
@@ -206,15 +202,13 @@ pub(super) fn candidates(
             .map(|c| c.evidence.clone());
         let method = method(&told[index].evidence, rival.as_deref());
         told[index].method = method;
-        if method == PATH_METHOD && row.rivals > 1 && row.started.task.tid != 0 {
-            told[index].confidence = told[index].confidence.min(UNDECIDED);
-        }
     }
     told
 }
 
 /// The kind that decided for this candidate and against its rival: evidence of
-/// structure where it is strong, else timing.
+/// structure where it is strong, else timing. What a thread read last counts
+/// where nothing more telling does.
 fn method(evidence: &[(Method, f32)], rival: Option<&[(Method, f32)]>) -> Method {
     let lead = |method: Method, weight: f32| {
         let same = |(kind, _): &&(Method, f32)| *kind == method;
@@ -225,9 +219,14 @@ fn method(evidence: &[(Method, f32)], rival: Option<&[(Method, f32)]>) -> Method
     };
     let structure = evidence.iter().filter(|(method, _)| *method != PATH_METHOD);
     let leads = structure.map(|(method, weight)| (*method, lead(*method, *weight)));
-    let strongest = leads.max_by(|a, b| a.1.total_cmp(&b.1));
+    let strong = leads.filter(|(_, lead)| *lead >= STRONG);
+    let telling = |method: Method| method != Method::EventLoop;
+    let strongest = strong.max_by(|a, b| {
+        let order = telling(a.0).cmp(&telling(b.0));
+        order.then(a.1.total_cmp(&b.1))
+    });
     match strongest {
-        Some((method, lead)) if lead >= STRONG => method,
+        Some((method, _)) => method,
         _ if rival.is_none() => Method::OnlyOpen,
         _ => PATH_METHOD,
     }

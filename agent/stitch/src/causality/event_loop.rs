@@ -1,45 +1,178 @@
-//! Evidence: event loops. What a thread writes follows from what it last read:
-//! a request, or the answer to an earlier call of the same request. At the
-//! response, the answer read just before it belongs to the request answered.
+//! Evidence: what a thread writes follows from what it read last, a request or
+//! the answer to an earlier call of the same request; on a new connection, from
+//! what the one who opened it had read last. How far that holds is learnt
+//! ([`Adjacency`](super::adjacency::Adjacency)).
 
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::adjacency::{Kind, MAX_STEPS, Manner};
+use super::call::Link;
 use super::evidence::{Beginning, Said};
-use super::scene::{Read, Scene};
+use super::scene::{LastRead, Read, Scene, Thread};
 use crate::exchange::Moment;
 use crate::span::Method;
+use crate::time::Timestamp;
 
-/// Weight of the last message read, at the call.
-const LAST_READ: f32 = 1.5;
-/// Weight of the answer read last before a response.
-const ANCHOR: f32 = 2.5;
-
-/// Weight of the message that the opener of a new connection had read last: the
-/// connection is there for a call of the same turn.
-const OPENED_AFTER: f32 = 5.0;
+/// A call follows a response within this time, or something else.
+const AT_ONCE: Duration = Duration::from_micros(250);
 
 /// At the call: the last message this thread read, or, on a new connection, the
 /// last that its opener had read.
 pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
-    let opener = scene.openers.get(&call.socket);
-    let opened_after = opener
-        .filter(|_| call.features.first_on_socket)
-        .and_then(|opener| scene.present(opener.after?));
-    let last = scene.last_read(call.at.task).map(|(_, read)| read);
-    let (read, weight) = match opened_after {
-        Some(read) => (Some(read), OPENED_AFTER),
-        None => (last, LAST_READ),
+    let first = call.features.first_on_socket;
+    let opener = scene.openers.get(&call.socket).filter(|_| first);
+    let from = opener.and_then(|opener| Some((present(scene, opener.after)?, opener.at)));
+    let last = || Some((scene.last_read(call.at.task)?, call.at.time));
+    // A thread that never serves shows by nothing whose calls it makes.
+    let serves = |thread: &Thread| thread.reads_requests || thread.responded.is_some();
+    let caller = scene.threads.get(&call.at.task.tid);
+    let Some((read, at)) = from.or_else(last).filter(|_| caller.is_some_and(serves)) else {
+        return;
     };
-    match read {
-        Some(Read::Request(slot, _)) => {
+    let (what, manner) = follows(scene, call, read, at);
+    let rivals = match what {
+        Read::Answered(..) => scene.open + 1,
+        _ => scene.open,
+    };
+    let weight = scene.adjacency.weight(manner, rivals);
+    said.after = Some((what, manner));
+    match what {
+        Read::Request(slot, _) | Read::Answered(slot, _) => {
             said.causes.push((Some(slot), Method::EventLoop, weight));
         }
-        Some(Read::Answer(slot, _)) => said.follows = Some((slot, weight)),
-        None => {}
+        Read::Answer(slot, _) => said.follows = Some((slot, weight)),
     }
+}
+
+/// What a call follows, and how.
+fn follows(scene: &Scene, call: Beginning<'_>, read: LastRead, at: Timestamp) -> (Read, Manner) {
+    let first = call.features.first_on_socket;
+    let response = read
+        .response
+        .filter(|(_, _, written)| at.since(*written) < AT_ONCE);
+    if let Some((slot, id, written)) = response
+        && let Some(what) = scene.present(Read::Answered(slot, id))
+    {
+        let manner = Manner {
+            kind: Kind::CallAfterResponse,
+            writes: 0,
+            first,
+            gap: at.since(written),
+        };
+        return (what, manner);
+    }
+    let kind = match read.what {
+        Read::Answer(slot, _) => match scene.calls.get(slot) {
+            Some(other) if other.socket == call.socket => Kind::CallOnSameSocket,
+            _ => Kind::CallOnOtherSocket,
+        },
+        Read::Request(..) | Read::Answered(..) => Kind::CallAfterRequest,
+    };
+    (read.what, manner(kind, read, at, first))
 }
 
 /// At the response: the answer this thread read last.
 pub(super) fn at_response(scene: &Scene, _slot: u32, at: Moment, said: &mut Vec<(u32, f32)>) {
-    if let Some((_, Read::Answer(call, _))) = scene.last_read(at.task) {
-        said.push((call, ANCHOR));
+    if let Some((call, manner)) = anchor(scene, at) {
+        // The request answered is one of those that were open.
+        said.push((call, scene.adjacency.weight(manner, scene.open + 1)));
+    }
+}
+
+/// Goes back from a response to a request, and learns from whether it is the
+/// one answered. Another response on the way is as good as a request.
+pub(super) fn learn(scene: &mut Scene, slot: u32, at: Moment) {
+    let Some((mut call, manner)) = anchor(scene, at) else {
+        return;
+    };
+    let Some(answered) = scene.requests.get(slot).map(|request| request.id) else {
+        return;
+    };
+    scene.adjacency.wrote(manner);
+    if let Some(row) = scene.calls.get_mut(call) {
+        row.before = Some((answered, manner));
+    }
+    let open = scene.open + 1;
+    if open < 2 {
+        return;
+    }
+    let mut steps: SmallVec<[Manner; MAX_STEPS]> = SmallVec::new();
+    steps.push(manner);
+    while steps.len() < MAX_STEPS - 1 {
+        let Some((what, manner)) = scene.calls.get(call).and_then(|call| call.after) else {
+            return;
+        };
+        steps.push(manner);
+        let found = match scene.present(what) {
+            Some(Read::Request(_, request)) => request,
+            Some(Read::Answer(earlier, _)) => {
+                let Some((request, manner)) = scene.calls.get(earlier).and_then(|c| c.before)
+                else {
+                    call = earlier;
+                    continue;
+                };
+                steps.push(manner);
+                request
+            }
+            Some(Read::Answered(..)) | None => return,
+        };
+        scene.adjacency.learn(&steps, found == answered, open);
+        return;
+    }
+}
+
+/// What the present knowledge of a call's manner is worth.
+pub(super) fn weigh_again(scene: &mut Scene, slot: u32) {
+    let Some(call) = scene.calls.get_mut(slot) else {
+        return;
+    };
+    let Some((what, manner)) = call.after else {
+        return;
+    };
+    let late = u32::from(matches!(what, Read::Answered(..)));
+    let weight = scene.adjacency.weight(manner, call.rivals + late);
+    match what {
+        Read::Answer(..) => {
+            if let Some((_, present)) = &mut call.follows {
+                *present = weight;
+            }
+        }
+        Read::Request(request, _) | Read::Answered(request, _) => {
+            if let Some(link) = call.links.iter_mut().find(|link| link.request == request) {
+                link.weights.set(Method::EventLoop, weight);
+            }
+        }
+    }
+    if let Some((request, manner)) = call.before {
+        let requests = &scene.requests;
+        let is_it = |link: &&mut Link| requests.get(link.request).is_some_and(|r| r.id == request);
+        if let Some(link) = call.links.iter_mut().find(is_it) {
+            let anchor = scene.adjacency.weight(manner, call.rivals);
+            link.weights.add(Method::EventLoop, anchor);
+        }
+    }
+}
+
+/// The call whose answer the writer of a response had read last.
+fn anchor(scene: &Scene, at: Moment) -> Option<(u32, Manner)> {
+    let read = scene.last_read(at.task)?;
+    match read.what {
+        Read::Answer(call, _) => Some((call, manner(Kind::Response, read, at.time, false))),
+        Read::Request(..) | Read::Answered(..) => None,
+    }
+}
+
+fn present(scene: &Scene, read: Option<LastRead>) -> Option<LastRead> {
+    read.filter(|read| scene.present(read.what).is_some())
+}
+
+fn manner(kind: Kind, read: LastRead, at: Timestamp, first: bool) -> Manner {
+    Manner {
+        kind,
+        writes: read.writes,
+        first,
+        gap: at.since(read.at),
     }
 }

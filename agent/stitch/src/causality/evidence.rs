@@ -7,7 +7,8 @@
 //! [`Config::without`]: super::Config::without
 
 use super::act::Features;
-use super::scene::Scene;
+use super::adjacency::Manner;
+use super::scene::{Read, Scene};
 use super::{coroutine, event_loop, explicit, opener, thread, token};
 use crate::event::SocketId;
 use crate::exchange::Moment;
@@ -33,6 +34,8 @@ pub(super) struct Beginning<'a> {
 pub(super) struct Said {
     /// For a request as the cause; `None` is "no cause".
     pub(super) causes: Vec<(Option<u32>, Method, f32)>,
+    /// What the thread had read last, and how the call follows that.
+    pub(super) after: Option<(Read, Manner)>,
     /// The call has the same cause as this one.
     pub(super) follows: Option<(u32, f32)>,
 }

@@ -13,7 +13,9 @@
 //! is one file and one line in [`evidence`].
 
 pub mod act;
+mod adjacency;
 mod audit;
+mod belief;
 mod call;
 mod confidence;
 mod config;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::act::{Decision, ExchangeId, Features};
+use super::belief;
 use super::call::{Call, Link, Weights};
 use super::confidence::{self, Odds};
 use super::config::Config;
 use super::coroutine;
 use super::effort::Effort;
+use super::event_loop;
 use super::evidence::{AT_CALL, AT_RESPONSE, Beginning, EXACT, Said};
 use super::model::{Model, Outlook};
 use super::path::{Move, Next, Position, mix, walk};
@@ -174,7 +176,15 @@ impl Owner {
                 &mut said,
             );
         }
-        let label = mix(features.callee, features.route);
+        // Threads that serve make other calls than those that never do.
+        let asked = mix(features.callee, features.route);
+        let label = |serves: bool| mix(asked, u64::from(serves));
+        let serves = self.scene.serves(at.task);
+        if self.scene.habits.served < 1.0 {
+            // Which of them this thread will be is not known yet.
+            self.model.learn_background(label(!serves), 1.0, true);
+        }
+        let label = label(serves);
         let links = self.weigh(label, at.time, &said, desk);
         let mut none = Weights::default();
         for (_, method, weight) in said.causes.iter().filter(|(cause, ..)| cause.is_none()) {
@@ -182,6 +192,7 @@ impl Owner {
         }
         let call = Call {
             id,
+            socket,
             label,
             started: at,
             answered: None,
@@ -192,14 +203,22 @@ impl Owner {
             rank: 0,
             ready: at.time,
             search: 0,
+            after: said.after,
+            before: None,
             follows: said.follows,
+            told: SmallVec::new(),
+            sure: 0.0,
             followers: SmallVec::new(),
             rivals: self.scene.open,
             caller: None,
             decided: false,
         };
+        if let Some((_, manner)) = call.after {
+            self.scene.adjacency.wrote(manner);
+        }
         let slot = self.scene.add_call(call);
         self.scene.calls(at, slot, id);
+        self.scene.wrote(at, None);
         self.undecided += 1;
         self.enter(slot, id, at.time + desk.config.lag, desk);
         slot
@@ -219,6 +238,13 @@ impl Owner {
                 }
             }
         }
+        event_loop::learn(&mut self.scene, slot, at);
+        let id = self
+            .scene
+            .requests
+            .get(slot)
+            .map(|request| (slot, request.id));
+        self.scene.wrote(at, id);
         if let Some(thread) = self.scene.thread(at.task) {
             thread.responded = Some(at.time);
             thread.calls.clear();
@@ -341,6 +367,7 @@ impl Owner {
         if !told && self.scene.open as usize > weighed {
             desk.counters.candidates_skipped += 1;
         }
+        let trust = self.scene.trust();
         let mut known: Outlooks<'_> = SmallVec::new();
         let mut links: SmallVec<[(f32, Link); 16]> = SmallVec::new();
         for slot in slots {
@@ -361,7 +388,7 @@ impl Owner {
                 0.0
             };
             links.push((
-                weights.total() + guess,
+                weights.total() + trust * guess,
                 Link {
                     request: slot,
                     weights,
@@ -427,6 +454,7 @@ impl Owner {
             row.followers.push(slot);
         }
         let timing = desk.config.uses(Method::Timing);
+        let trust = self.scene.trust();
         let Some(call) = self.scene.calls.get(slot) else {
             return;
         };
@@ -434,13 +462,14 @@ impl Owner {
             .follows
             .and_then(|(other, weight)| Some((self.scene.calls.get(other)?.parent?, weight)));
         let mut best = (
-            solve::background(&self.model, timing, call.label) + call.none.total(),
+            trust * solve::background(&self.model, timing, call.label) + call.none.total(),
             None,
         );
         for link in &call.links {
             let follows = followed.filter(|(cause, _)| *cause == link.request);
-            let score =
-                link.guess + link.weights.total() + follows.map_or(0.0, |(_, weight)| weight);
+            let score = trust * link.guess
+                + link.weights.total()
+                + follows.map_or(0.0, |(_, weight)| weight);
             if score > best.0 {
                 best = (score, Some(link.request));
             }
@@ -505,6 +534,9 @@ impl Owner {
         let crowded = self.undecided >= desk.config.max_pending;
         let mut solver = self.solver(desk.config);
         let calls = solver.component(call, limit);
+        for call in &calls {
+            event_loop::weigh_again(solver.scene, *call);
+        }
         solver.refresh_all(&calls);
         solver.improve(&calls);
         desk.counters.largest_component = desk.counters.largest_component.max(calls.len() as u64);
@@ -521,6 +553,7 @@ impl Owner {
             **slot == call || *index < near && (due || self.is_settled(**slot))
         });
         let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
+        belief::propagate(&mut self.scene, &calls);
         let mut solver = self.solver(desk.config);
         solver.thorough = true;
         let odds: Vec<_> = ripe
@@ -534,6 +567,7 @@ impl Owner {
 
     /// Decides one call by what was known when it started and said since.
     fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
+        belief::propagate(&mut self.scene, &[call]);
         let odds = confidence::greedy(&self.solver(desk.config), call);
         self.settle(call, &odds, desk);
     }
@@ -562,8 +596,13 @@ impl Owner {
             if !solver.is_plain(call) {
                 continue;
             }
-            let odds = if solver.is_alone(call) {
+            let alone = solver.is_alone(call);
+            if alone {
                 solver.refresh_all(&[call]);
+            }
+            belief::propagate(&mut self.scene, &[call]);
+            let solver = self.solver(desk.config);
+            let odds = if alone {
                 confidence::odds(&solver, call)
             } else {
                 confidence::greedy(&solver, call)
@@ -585,9 +624,9 @@ impl Owner {
     }
 
     fn decide(&mut self, call: u32, desk: &mut Desk<'_>) {
-        let mut solver = self.solver(desk.config);
-        solver.refresh_all(&[call]);
-        let odds = confidence::odds(&solver, call);
+        self.solver(desk.config).refresh_all(&[call]);
+        belief::propagate(&mut self.scene, &[call]);
+        let odds = confidence::odds(&self.solver(desk.config), call);
         self.settle(call, &odds, desk);
     }
 
@@ -601,6 +640,7 @@ impl Owner {
             return;
         };
         row.decided = true;
+        row.sure = odds.first().map_or(0.0, |best| best.probability);
         self.undecided -= 1;
         desk.counters.decisions += 1;
         desk.decisions.push_back(Decision {
@@ -784,10 +824,12 @@ impl Owner {
     }
 
     fn solver(&mut self, config: &Config) -> Solver<'_> {
+        let trust = self.scene.trust();
         Solver {
             scene: &mut self.scene,
             model: &self.model,
             timing: config.uses(Method::Timing),
+            trust,
             thorough: false,
             tries: Cell::new(0),
             effort: &self.effort,

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::act::{ExchangeId, Features};
+use super::adjacency::Adjacency;
 use super::audit::Audit;
 use super::call::Call;
 use super::request::Request;
@@ -40,6 +41,8 @@ pub(super) struct Scene {
     pub(super) coroutines: Index<u64>,
     /// Who opened a connection.
     pub(super) openers: HashMap<SocketId, Opener>,
+    /// How often what threads write belongs to what they read last.
+    pub(super) adjacency: Adjacency,
     /// How often timing alone agreed with what was sure.
     pub(super) audit: Audit,
     /// Requests whose response was not written yet.
@@ -75,7 +78,7 @@ impl Kin {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Thread {
     /// The last message it read.
-    pub(super) last_read: Option<(Timestamp, Read)>,
+    pub(super) last_read: Option<LastRead>,
     /// Whether it ever read a request.
     pub(super) reads_requests: bool,
     /// Open requests that it read.
@@ -96,7 +99,19 @@ pub(super) struct Thread {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opener {
     pub(super) task: Task,
-    pub(super) after: Option<Read>,
+    pub(super) after: Option<LastRead>,
+    pub(super) at: Timestamp,
+}
+
+/// The last message that a thread read, and what it did since.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastRead {
+    pub(super) what: Read,
+    pub(super) at: Timestamp,
+    /// Messages that it wrote since.
+    pub(super) writes: u32,
+    /// The last of them, if it was a response: to what, and when.
+    pub(super) response: Option<(u32, ExchangeId, Timestamp)>,
 }
 
 /// A message that a thread read.
@@ -106,6 +121,8 @@ pub(super) enum Read {
     Request(u32, ExchangeId),
     /// The answer to a call.
     Answer(u32, ExchangeId),
+    /// A request, which was answered then.
+    Answered(u32, ExchangeId),
 }
 
 /// How a process treats its threads, as counts.
@@ -206,6 +223,16 @@ impl Scene {
         self.did_something(at.task, None);
         self.read(at, Read::Request(slot, id));
         slot
+    }
+
+    /// How far timing is trusted against other evidence: wholly where threads
+    /// are unknown, since nothing else is there to decide.
+    pub(super) fn trust(&self) -> f32 {
+        if self.threads.is_empty() {
+            1.0
+        } else {
+            self.audit.trust(self.open)
+        }
     }
 
     /// A request's response was written. `false` if that was known already.
@@ -346,10 +373,24 @@ impl Scene {
         Some(self.threads.entry(task.tid).or_default())
     }
 
+    /// Whether the thread ever read or answered a request, or might yet: no
+    /// thread did so far.
+    pub(super) fn serves(&self, task: Task) -> bool {
+        let thread = self.threads.get(&task.tid);
+        self.habits.served < 1.0
+            || thread.is_some_and(|thread| thread.reads_requests || thread.responded.is_some())
+    }
+
     /// The thread read a message.
     pub(super) fn read(&mut self, at: Moment, what: Read) {
+        self.leave(at.task);
         if let Some(thread) = self.thread(at.task) {
-            thread.last_read = Some((at.time, what));
+            thread.last_read = Some(LastRead {
+                what,
+                at: at.time,
+                writes: 0,
+                response: None,
+            });
         }
     }
 
@@ -395,24 +436,51 @@ impl Scene {
     }
 
     /// A task opened a connection.
-    pub(super) fn opened(&mut self, socket: SocketId, task: Task) {
+    pub(super) fn opened(&mut self, socket: SocketId, by: Moment) {
         if self.openers.len() >= MAX_FACTS {
             self.openers.clear();
         }
-        let after = self.last_read(task).map(|(_, read)| read);
-        self.openers.insert(socket, Opener { task, after });
+        let opener = Opener {
+            task: by.task,
+            after: self.last_read(by.task),
+            at: by.time,
+        };
+        self.openers.insert(socket, opener);
     }
 
-    /// What the last message read by this thread belongs to, and when.
-    pub(super) fn last_read(&self, task: Task) -> Option<(Timestamp, Read)> {
-        let (time, read) = self.threads.get(&task.tid)?.last_read?;
-        Some((time, self.present(read)?))
+    /// The thread goes on from what it read last: whether that was an answer
+    /// which a response followed is known now.
+    fn leave(&mut self, task: Task) {
+        if let Some(LastRead {
+            what: Read::Answer(slot, _),
+            ..
+        }) = self.last_read(task)
+            && let Some(call) = self.calls.get(slot)
+            && let Some((_, manner)) = call.after
+        {
+            self.adjacency.learn_end(manner, call.before.is_some());
+        }
+    }
+
+    /// A message was written: a call, or the response to a request.
+    pub(super) fn wrote(&mut self, at: Moment, response: Option<(u32, ExchangeId)>) {
+        if let Some(read) = self.thread(at.task).and_then(|t| t.last_read.as_mut()) {
+            read.writes = read.writes.saturating_add(1);
+            read.response = response.map(|(slot, id)| (slot, id, at.time));
+        }
+    }
+
+    /// The last message read by this thread, if what it belongs to is known.
+    pub(super) fn last_read(&self, task: Task) -> Option<LastRead> {
+        let read = self.threads.get(&task.tid)?.last_read?;
+        self.present(read.what)?;
+        Some(read)
     }
 
     /// The message, if what it belongs to is not forgotten yet.
     pub(super) fn present(&self, read: Read) -> Option<Read> {
         let present = match read {
-            Read::Request(slot, id) => self.requests.get(slot)?.id == id,
+            Read::Request(slot, id) | Read::Answered(slot, id) => self.requests.get(slot)?.id == id,
             Read::Answer(slot, id) => self.calls.get(slot)?.id == id,
         };
         present.then_some(read)

@@ -68,6 +68,8 @@ pub(super) struct Solver<'a> {
     pub(super) scene: &'a mut Scene,
     pub(super) model: &'a Model,
     pub(super) timing: bool,
+    /// How far timing is trusted against other evidence, 0 to 1.
+    pub(super) trust: f32,
     /// Try every way, also those that other calls try as well.
     pub(super) thorough: bool,
     /// Targets that may still be tried in this climb.
@@ -212,7 +214,7 @@ impl Solver<'_> {
                     before || touched.contains(&request)
                 };
                 let best = self.best_move(*call, fresh);
-                if let Some((_, change)) = best.filter(|(g, _)| g.total() > LEAST_GAIN) {
+                if let Some((_, change)) = best.filter(|(g, _)| self.worth(*g) > LEAST_GAIN) {
                     for (slot, to) in &change {
                         let from = self.scene.calls.get(*slot).and_then(|call| call.parent);
                         touched.extend(from.into_iter().chain(*to));
@@ -229,6 +231,11 @@ impl Solver<'_> {
         }
     }
 
+    /// What a gain is worth, timing counted as far as it is trusted.
+    fn worth(&self, gain: Gain) -> f32 {
+        self.trust * gain.timing + gain.fixed
+    }
+
     /// The best way to give `call` to `to`, and its gain.
     pub(super) fn best_way(&self, call: u32, to: Option<u32>) -> Option<(Gain, Change)> {
         let mut best: Option<(Gain, Change)> = None;
@@ -236,7 +243,10 @@ impl Solver<'_> {
             let Some(gain) = self.gain(&change) else {
                 continue;
             };
-            if best.as_ref().is_none_or(|(g, _)| gain.total() > g.total()) {
+            if best
+                .as_ref()
+                .is_none_or(|(g, _)| self.worth(gain) > self.worth(*g))
+            {
                 best = Some((gain, change));
             }
         }
@@ -300,7 +310,7 @@ impl Solver<'_> {
             };
             if best
                 .as_ref()
-                .is_none_or(|(gain, _)| way.0.total() > gain.total())
+                .is_none_or(|(gain, _)| self.worth(way.0) > self.worth(*gain))
             {
                 best = Some(way);
             }
@@ -327,7 +337,7 @@ impl Solver<'_> {
         let mut scored: SmallVec<[(f32, u32); 32]> = links
             .map(|link| {
                 (
-                    link.weights.total() + self.glance(row, link.request),
+                    link.weights.total() + self.trust * self.glance(row, link.request),
                     link.request,
                 )
             })

@@ -99,7 +99,7 @@ impl Causality {
             Act::Connected { socket, at } => {
                 if let Some(owner) = self.of_task(at.task) {
                     self.work(owner, at.time, |owner, _| {
-                        owner.scene.opened(socket, at.task);
+                        owner.scene.opened(socket, at);
                     });
                 }
             }
