@@ -22,7 +22,7 @@ pub(super) struct Manner {
     /// What was read, and what is written.
     pub(super) kind: Kind,
     /// Messages that the thread wrote in between.
-    pub(super) writes: u32,
+    pub(super) writes: Writes,
     /// Whether the write is the first on its connection.
     pub(super) first: bool,
     /// Time in between.
@@ -44,9 +44,34 @@ pub(super) enum Kind {
     CallAfterResponse,
 }
 
+/// Messages that a thread wrote since it read one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// None.
+    #[default]
+    None,
+    /// Only a call on the socket whose answer it was: a pool of connections
+    /// hands the socket on before anything is made of the answer.
+    HandedOn,
+    /// One other.
+    One,
+    /// More.
+    More,
+}
+
+impl Writes {
+    /// With one more; `hands_on` if that is a call on the socket just read.
+    pub(super) fn and(self, hands_on: bool) -> Self {
+        match self {
+            Self::None if hands_on => Self::HandedOn,
+            Self::None | Self::HandedOn => Self::One,
+            Self::One | Self::More => Self::More,
+        }
+    }
+}
+
 const KINDS: usize = 5;
-/// Numbers of writes told apart: none, one, more.
-const WRITES: usize = 3;
+const WRITES: usize = 4;
 /// Gaps told apart: below 32 µs, 128 µs, 512 µs, 2 ms, and more.
 const GAPS: usize = 5;
 /// log2 of the shortest gap told apart, in ns, and of the factor to the next.
@@ -54,8 +79,9 @@ const SHORTEST: u32 = 15;
 const FACTOR: u32 = 2;
 /// Assumed share of right ones by the number of writes: calls, responses, and
 /// calls after a response; and how many of them.
-const CALL_PRIOR: [f32; WRITES] = [0.6, 0.35, 0.2];
-const RESPONSE_PRIOR: [f32; WRITES] = [0.8, 0.6, 0.4];
+const CALL_PRIOR: [f32; WRITES] = [0.6, 0.5, 0.35, 0.2];
+const RESPONSE_PRIOR: [f32; WRITES] = [0.8, 0.75, 0.6, 0.4];
+const SAME_SOCKET_PRIOR: f32 = 0.45;
 const LATE_PRIOR: f32 = 0.3;
 /// Assumed share of calls whose answer no response follows.
 const FREE_PRIOR: f32 = 0.5;
@@ -267,6 +293,7 @@ fn prior(place: usize) -> f32 {
     match place / (COARSE * GAPS / KINDS) {
         kind if kind == Kind::Response as usize => RESPONSE_PRIOR[writes],
         kind if kind == Kind::CallAfterResponse as usize => LATE_PRIOR,
+        kind if kind == Kind::CallOnSameSocket as usize && writes == 0 => SAME_SOCKET_PRIOR,
         _ => CALL_PRIOR[writes],
     }
 }
@@ -276,8 +303,7 @@ impl Manner {
     fn place(self) -> usize {
         let gap = u64::try_from(self.gap.as_nanos()).unwrap_or(u64::MAX);
         let gap = (gap.max(1).ilog2().saturating_sub(SHORTEST - FACTOR) / FACTOR) as usize;
-        let writes = (self.writes as usize).min(WRITES - 1);
-        let coarse = (self.kind as usize * WRITES + writes) * 2 + usize::from(self.first);
+        let coarse = (self.kind as usize * WRITES + self.writes as usize) * 2 + usize::from(self.first);
         coarse * GAPS + gap.min(GAPS - 1)
     }
 }
@@ -289,7 +315,7 @@ mod tests {
     fn manner(kind: Kind, gap: u64) -> Manner {
         Manner {
             kind,
-            writes: 0,
+            writes: Writes::None,
             first: false,
             gap: Duration::from_nanos(gap),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::adjacency::{Kind, MAX_STEPS, Manner};
+use super::adjacency::{Kind, MAX_STEPS, Manner, Writes};
 use super::call::Link;
 use super::evidence::{Beginning, Said};
 use super::scene::{LastRead, Read, Scene, Thread};
@@ -57,7 +57,7 @@ fn follows(scene: &Scene, call: Beginning<'_>, read: LastRead, at: Timestamp) ->
     {
         let manner = Manner {
             kind: Kind::CallAfterResponse,
-            writes: 0,
+            writes: Writes::None,
             first,
             gap: at.since(written),
         };

@@ -218,7 +218,7 @@ impl Owner {
         }
         let slot = self.scene.add_call(call);
         self.scene.calls(at, slot, id);
-        self.scene.wrote(at, None);
+        self.scene.wrote(at, Some(socket), None);
         self.undecided += 1;
         self.enter(slot, id, at.time + desk.config.lag, desk);
         slot
@@ -244,7 +244,7 @@ impl Owner {
             .requests
             .get(slot)
             .map(|request| (slot, request.id));
-        self.scene.wrote(at, id);
+        self.scene.wrote(at, None, id);
         if let Some(thread) = self.scene.thread(at.task) {
             thread.responded = Some(at.time);
             thread.calls.clear();

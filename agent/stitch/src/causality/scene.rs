@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::act::{ExchangeId, Features};
-use super::adjacency::Adjacency;
+use super::adjacency::{Adjacency, Writes};
 use super::audit::Audit;
 use super::call::Call;
 use super::request::Request;
@@ -109,7 +109,7 @@ pub(super) struct LastRead {
     pub(super) what: Read,
     pub(super) at: Timestamp,
     /// Messages that it wrote since.
-    pub(super) writes: u32,
+    pub(super) writes: Writes,
     /// The last of them, if it was a response: to what, and when.
     pub(super) response: Option<(u32, ExchangeId, Timestamp)>,
 }
@@ -388,7 +388,7 @@ impl Scene {
             thread.last_read = Some(LastRead {
                 what,
                 at: at.time,
-                writes: 0,
+                writes: Writes::None,
                 response: None,
             });
         }
@@ -462,10 +462,20 @@ impl Scene {
         }
     }
 
-    /// A message was written: a call, or the response to a request.
-    pub(super) fn wrote(&mut self, at: Moment, response: Option<(u32, ExchangeId)>) {
+    /// A message was written: a call on this socket, or the response to a request.
+    pub(super) fn wrote(
+        &mut self,
+        at: Moment,
+        call: Option<SocketId>,
+        response: Option<(u32, ExchangeId)>,
+    ) {
+        let answered = match self.last_read(at.task).map(|read| read.what) {
+            Some(Read::Answer(slot, _)) => self.calls.get(slot).map(|call| call.socket),
+            _ => None,
+        };
+        let hands_on = call.is_some() && call == answered;
         if let Some(read) = self.thread(at.task).and_then(|t| t.last_read.as_mut()) {
-            read.writes = read.writes.saturating_add(1);
+            read.writes = read.writes.and(hands_on);
             read.response = response.map(|(slot, id)| (slot, id, at.time));
         }
     }
