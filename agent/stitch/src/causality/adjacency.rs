@@ -95,8 +95,8 @@ const COARSE_WEIGHT: f32 = 4.0;
 const CHAINS: usize = 256;
 pub(super) const MAX_STEPS: usize = 8;
 /// New chains after which all are looked at again, and how many times.
-const EVERY: usize = 16;
-const SWEEPS: usize = 4;
+const EVERY: usize = 32;
+const SWEEPS: usize = 8;
 /// At this many calls what is counted call by call is halved.
 const HALVE_AT: f32 = 256.0;
 /// The most that adjacency alone may say (in nats).
@@ -194,14 +194,15 @@ impl Adjacency {
         self.fresh += 1;
         if self.fresh >= EVERY.min(self.chains.len().div_ceil(2)) {
             self.fresh = 0;
+            // From what is assumed beforehand: what cannot be told must not stay
+            // at what it once looked like.
+            self.clear();
             (0..SWEEPS).for_each(|_| self.sweep());
         }
     }
 
-    /// Expectation and maximisation: which steps of each chain were right, as
-    /// things are known; and what is known then.
-    fn sweep(&mut self) {
-        let known: [f32; FINE] = std::array::from_fn(|place| self.chance_at(place));
+    /// Forgets what chains taught.
+    fn clear(&mut self) {
         for (place, cell) in self.fine.iter_mut().enumerate() {
             if !is_late(place) {
                 *cell = Cell::default();
@@ -212,6 +213,13 @@ impl Adjacency {
                 *cell = Cell::default();
             }
         }
+    }
+
+    /// Expectation and maximisation: which steps of each chain were right, as
+    /// things are known; and what is known then.
+    fn sweep(&mut self) {
+        let known: [f32; FINE] = std::array::from_fn(|place| self.chance_at(place));
+        self.clear();
         for chain in &self.chains {
             let chances = chain.steps.iter().map(|place| known[usize::from(*place)]);
             let all: f32 = chances.clone().product();
@@ -303,7 +311,8 @@ impl Manner {
     fn place(self) -> usize {
         let gap = u64::try_from(self.gap.as_nanos()).unwrap_or(u64::MAX);
         let gap = (gap.max(1).ilog2().saturating_sub(SHORTEST - FACTOR) / FACTOR) as usize;
-        let coarse = (self.kind as usize * WRITES + self.writes as usize) * 2 + usize::from(self.first);
+        let coarse =
+            (self.kind as usize * WRITES + self.writes as usize) * 2 + usize::from(self.first);
         coarse * GAPS + gap.min(GAPS - 1)
     }
 }
