@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::batch::Place;
+
 /// How a write follows what its thread read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Manner {
     /// What was read, and what is written.
     pub(super) kind: Kind,
-    /// Messages that the thread wrote in between.
-    pub(super) writes: Writes,
+    /// Where the read stands among what was read and written.
+    pub(super) place: Place,
     /// Whether the write is the first on its connection.
     pub(super) first: bool,
     /// Time in between.
@@ -44,44 +46,18 @@ pub(super) enum Kind {
     CallAfterResponse,
 }
 
-/// Messages that a thread wrote since it read one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Writes {
-    /// None.
-    #[default]
-    None,
-    /// Only a call on the socket whose answer it was: a pool of connections
-    /// hands the socket on before anything is made of the answer.
-    HandedOn,
-    /// One other.
-    One,
-    /// More.
-    More,
-}
-
-impl Writes {
-    /// With one more; `hands_on` if that is a call on the socket just read.
-    pub(super) fn and(self, hands_on: bool) -> Self {
-        match self {
-            Self::None if hands_on => Self::HandedOn,
-            Self::None | Self::HandedOn => Self::One,
-            Self::One | Self::More => Self::More,
-        }
-    }
-}
-
 const KINDS: usize = 5;
-const WRITES: usize = 4;
 /// Gaps told apart: below 32 µs, 128 µs, 512 µs, 2 ms, and more.
 const GAPS: usize = 5;
 /// log2 of the shortest gap told apart, in ns, and of the factor to the next.
 const SHORTEST: u32 = 15;
 const FACTOR: u32 = 2;
-/// Assumed share of right ones by the number of writes: calls, responses, and
-/// calls after a response; and how many of them.
-const CALL_PRIOR: [f32; WRITES] = [0.6, 0.5, 0.35, 0.2];
-const RESPONSE_PRIOR: [f32; WRITES] = [0.8, 0.75, 0.6, 0.4];
-const SAME_SOCKET_PRIOR: f32 = 0.45;
+/// Assumed share of right ones by the place of the read ([`Place::index`]): calls,
+/// responses, calls on the socket just read, and calls after a response; and how
+/// many of them.
+const CALL_PRIOR: [f32; Place::COUNT] = [0.6, 0.5, 0.35, 0.2, 0.45, 0.35, 0.25, 0.15, 0.5, 0.4];
+const RESPONSE_PRIOR: [f32; Place::COUNT] = [0.8, 0.75, 0.6, 0.4, 0.55, 0.5, 0.4, 0.3, 0.7, 0.5];
+const SAME_SOCKET: f32 = 0.75;
 const LATE_PRIOR: f32 = 0.3;
 /// Assumed share of calls whose answer no response follows.
 const FREE_PRIOR: f32 = 0.5;
@@ -102,7 +78,7 @@ const HALVE_AT: f32 = 256.0;
 /// The most that adjacency alone may say (in nats).
 const MOST: f32 = 9.0;
 
-const COARSE: usize = KINDS * WRITES * 2;
+const COARSE: usize = KINDS * Place::COUNT * 2;
 const FINE: usize = COARSE * GAPS;
 
 /// What was learnt of one process.
@@ -123,7 +99,7 @@ pub(super) struct Adjacency {
 #[derive(Clone, Debug)]
 struct Chain {
     /// Places of their manners.
-    steps: SmallVec<[u8; MAX_STEPS]>,
+    steps: SmallVec<[u16; MAX_STEPS]>,
     /// Whether the cause was the request answered.
     agrees: bool,
     /// Share of other requests that it could have been as well.
@@ -155,7 +131,7 @@ impl Adjacency {
     ///
     /// What could not be checked is taken to be as it was assumed beforehand.
     pub(super) fn chance(&self, manner: Manner) -> f32 {
-        let place = manner.place();
+        let place = manner.cell();
         let checked = self.checked[place];
         let checked = (checked.right / checked.all.max(1.0)).min(1.0);
         checked * self.chance_at(place) + (1.0 - checked) * prior(place)
@@ -163,7 +139,7 @@ impl Adjacency {
 
     /// A message was written in this manner.
     pub(super) fn wrote(&mut self, manner: Manner) {
-        let cell = &mut self.checked[manner.place()];
+        let cell = &mut self.checked[manner.cell()];
         cell.add(0.0);
         cell.halve();
     }
@@ -184,10 +160,10 @@ impl Adjacency {
             self.chains.pop_front();
         }
         for manner in steps {
-            self.checked[manner.place()].right += 1.0;
+            self.checked[manner.cell()].right += 1.0;
         }
         self.chains.push_back(Chain {
-            steps: steps.iter().map(|manner| manner.place() as u8).collect(),
+            steps: steps.iter().map(|manner| manner.cell() as u16).collect(),
             agrees,
             by_chance: 1.0 / open.saturating_sub(1).max(1) as f32,
         });
@@ -246,10 +222,10 @@ impl Adjacency {
             self.free.halve();
             return;
         }
-        self.checked[manner.place()].right += 1.0;
+        self.checked[manner.cell()].right += 1.0;
         for cell in [
-            &mut self.coarse[manner.place() / GAPS],
-            &mut self.fine[manner.place()],
+            &mut self.coarse[manner.cell() / GAPS],
+            &mut self.fine[manner.cell()],
         ] {
             cell.add(free);
             cell.halve();
@@ -297,34 +273,35 @@ fn is_late(place: usize) -> bool {
 
 /// What is assumed of a manner before anything was seen.
 fn prior(place: usize) -> f32 {
-    let writes = place / (2 * GAPS) % WRITES;
+    let at = place / (2 * GAPS) % Place::COUNT;
     match place / (COARSE * GAPS / KINDS) {
-        kind if kind == Kind::Response as usize => RESPONSE_PRIOR[writes],
+        kind if kind == Kind::Response as usize => RESPONSE_PRIOR[at],
         kind if kind == Kind::CallAfterResponse as usize => LATE_PRIOR,
-        kind if kind == Kind::CallOnSameSocket as usize && writes == 0 => SAME_SOCKET_PRIOR,
-        _ => CALL_PRIOR[writes],
+        kind if kind == Kind::CallOnSameSocket as usize => SAME_SOCKET * CALL_PRIOR[at],
+        _ => CALL_PRIOR[at],
     }
 }
 
 impl Manner {
-    /// Its place in the tables.
-    fn place(self) -> usize {
+    /// Its cell in the tables.
+    fn cell(self) -> usize {
         let gap = u64::try_from(self.gap.as_nanos()).unwrap_or(u64::MAX);
         let gap = (gap.max(1).ilog2().saturating_sub(SHORTEST - FACTOR) / FACTOR) as usize;
         let coarse =
-            (self.kind as usize * WRITES + self.writes as usize) * 2 + usize::from(self.first);
+            (self.kind as usize * Place::COUNT + self.place.index()) * 2 + usize::from(self.first);
         coarse * GAPS + gap.min(GAPS - 1)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::batch::Writes;
     use super::*;
 
     fn manner(kind: Kind, gap: u64) -> Manner {
         Manner {
             kind,
-            writes: Writes::None,
+            place: Place::Only(Writes::None),
             first: false,
             gap: Duration::from_nanos(gap),
         }
@@ -362,7 +339,7 @@ mod tests {
     #[test]
     fn gaps_are_told_apart() {
         let places = [10, 40_000, 200_000, 1_000_000, 50_000_000]
-            .map(|gap| manner(Kind::Response, gap).place() % GAPS);
+            .map(|gap| manner(Kind::Response, gap).cell() % GAPS);
         assert_eq!(places, [0, 1, 2, 3, 4]);
     }
 }

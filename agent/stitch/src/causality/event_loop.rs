@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::adjacency::{Kind, MAX_STEPS, Manner, Writes};
+use super::adjacency::{Kind, MAX_STEPS, Manner};
+use super::batch::{Cue, Place, Writes};
 use super::call::Link;
 use super::evidence::{Beginning, Said};
-use super::scene::{LastRead, Read, Scene, Thread};
+use super::scene::{Read, Scene, Thread};
 use crate::exchange::Moment;
 use crate::span::Method;
 use crate::time::Timestamp;
@@ -18,20 +19,19 @@ use crate::time::Timestamp;
 /// A call follows a response within this time, or something else.
 const AT_ONCE: Duration = Duration::from_micros(250);
 
-/// At the call: the last message this thread read, or, on a new connection, the
-/// last that its opener had read.
+/// At the call: what this thread read last, or whose turn it is; on a new
+/// connection, the same of its opener.
 pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
-    let first = call.features.first_on_socket;
-    let opener = scene.openers.get(&call.socket).filter(|_| first);
-    let from = opener.and_then(|opener| Some((present(scene, opener.after)?, opener.at)));
-    let last = || Some((scene.last_read(call.at.task)?, call.at.time));
-    // A thread that never serves shows by nothing whose calls it makes.
-    let serves = |thread: &Thread| thread.reads_requests || thread.responded.is_some();
-    let caller = scene.threads.get(&call.at.task.tid);
-    let Some((read, at)) = from.or_else(last).filter(|_| caller.is_some_and(serves)) else {
+    let Some(caller) = scene.threads.get(&call.at.task.tid) else {
         return;
     };
-    let (what, manner) = follows(scene, call, read, at);
+    // A thread that never serves shows by nothing whose calls it makes.
+    if !caller.reads_requests && caller.responded.is_none() {
+        return;
+    }
+    let Some((what, manner)) = follows(scene, call, caller) else {
+        return;
+    };
     let rivals = match what {
         Read::Answered(..) => scene.open + 1,
         _ => scene.open,
@@ -47,30 +47,60 @@ pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
 }
 
 /// What a call follows, and how.
-fn follows(scene: &Scene, call: Beginning<'_>, read: LastRead, at: Timestamp) -> (Read, Manner) {
+fn follows(scene: &Scene, call: Beginning<'_>, caller: &Thread) -> Option<(Read, Manner)> {
     let first = call.features.first_on_socket;
-    let response = read
-        .response
-        .filter(|(_, _, written)| at.since(*written) < AT_ONCE);
+    let opener = scene.openers.get(&call.socket).filter(|_| first);
+    let opened = opener.and_then(|opener| {
+        let at_call = |cue: &Cue| call_after(scene, call, *cue, opener.at);
+        likeliest(scene, opener.after.iter().filter_map(at_call))
+    });
+    if opened.is_some() {
+        return opened;
+    }
+    let at = call.at.time;
+    let response = caller.batch.response;
+    let response = response.filter(|(_, _, written)| at.since(*written) < AT_ONCE);
     if let Some((slot, id, written)) = response
         && let Some(what) = scene.present(Read::Answered(slot, id))
     {
         let manner = Manner {
             kind: Kind::CallAfterResponse,
-            writes: Writes::None,
+            place: Place::Only(Writes::None),
             first,
             gap: at.since(written),
         };
-        return (what, manner);
+        return Some((what, manner));
     }
-    let kind = match read.what {
+    let cues = scene.cues(call.at.task);
+    let ways = cues
+        .iter()
+        .filter_map(|cue| call_after(scene, call, *cue, at));
+    likeliest(scene, ways)
+}
+
+/// The way in which a call, decided on at `at`, would follow this read.
+fn call_after(
+    scene: &Scene,
+    call: Beginning<'_>,
+    cue: Cue,
+    at: Timestamp,
+) -> Option<(Read, Manner)> {
+    let kind = match scene.present(cue.what)? {
         Read::Answer(slot, _) => match scene.calls.get(slot) {
             Some(other) if other.socket == call.socket => Kind::CallOnSameSocket,
             _ => Kind::CallOnOtherSocket,
         },
         Read::Request(..) | Read::Answered(..) => Kind::CallAfterRequest,
     };
-    (read.what, manner(kind, read, at, first))
+    let first = call.features.first_on_socket;
+    Some((cue.what, manner(kind, cue, at, first)))
+}
+
+/// The likeliest by what was learnt; the first of equals.
+fn likeliest<T>(scene: &Scene, ways: impl Iterator<Item = (T, Manner)>) -> Option<(T, Manner)> {
+    let chances = ways.map(|way| (scene.adjacency.chance(way.1), way));
+    let best = chances.reduce(|best, other| if other.0 > best.0 { other } else { best });
+    best.map(|(_, way)| way)
 }
 
 /// At the response: the answer this thread read last.
@@ -155,24 +185,21 @@ pub(super) fn weigh_again(scene: &mut Scene, slot: u32) {
     }
 }
 
-/// The call whose answer the writer of a response had read last.
+/// The call whose answer a response follows, and how.
 fn anchor(scene: &Scene, at: Moment) -> Option<(u32, Manner)> {
-    let read = scene.last_read(at.task)?;
-    match read.what {
-        Read::Answer(call, _) => Some((call, manner(Kind::Response, read, at.time, false))),
+    let cues = scene.cues(at.task);
+    let ways = cues.iter().filter_map(|cue| match cue.what {
+        Read::Answer(call, _) => Some((call, manner(Kind::Response, *cue, at.time, false))),
         Read::Request(..) | Read::Answered(..) => None,
-    }
+    });
+    likeliest(scene, ways)
 }
 
-fn present(scene: &Scene, read: Option<LastRead>) -> Option<LastRead> {
-    read.filter(|read| scene.present(read.what).is_some())
-}
-
-fn manner(kind: Kind, read: LastRead, at: Timestamp, first: bool) -> Manner {
+fn manner(kind: Kind, cue: Cue, at: Timestamp, first: bool) -> Manner {
     Manner {
         kind,
-        writes: read.writes,
+        place: cue.place,
         first,
-        gap: at.since(read.at),
+        gap: at.since(cue.at),
     }
 }

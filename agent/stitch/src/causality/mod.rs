@@ -15,6 +15,7 @@
 pub mod act;
 mod adjacency;
 mod audit;
+mod batch;
 mod belief;
 mod call;
 mod confidence;

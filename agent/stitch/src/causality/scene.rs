@@ -7,8 +7,9 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::act::{ExchangeId, Features};
-use super::adjacency::{Adjacency, Writes};
+use super::adjacency::Adjacency;
 use super::audit::Audit;
+use super::batch::{Batch, Cue};
 use super::call::Call;
 use super::request::Request;
 use super::slab::Slab;
@@ -77,8 +78,8 @@ impl Kin {
 /// What a thread did.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Thread {
-    /// The last message it read.
-    pub(super) last_read: Option<LastRead>,
+    /// What it read in a row, and wrote since.
+    pub(super) batch: Batch,
     /// Whether it ever read a request.
     pub(super) reads_requests: bool,
     /// Open requests that it read.
@@ -96,22 +97,11 @@ pub(super) struct Thread {
 }
 
 /// Who opened a connection, and what that thread had read last.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Opener {
     pub(super) task: Task,
-    pub(super) after: Option<LastRead>,
+    pub(super) after: SmallVec<[Cue; 2]>,
     pub(super) at: Timestamp,
-}
-
-/// The last message that a thread read, and what it did since.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LastRead {
-    pub(super) what: Read,
-    pub(super) at: Timestamp,
-    /// Messages that it wrote since.
-    pub(super) writes: Writes,
-    /// The last of them, if it was a response: to what, and when.
-    pub(super) response: Option<(u32, ExchangeId, Timestamp)>,
 }
 
 /// A message that a thread read.
@@ -383,14 +373,11 @@ impl Scene {
 
     /// The thread read a message.
     pub(super) fn read(&mut self, at: Moment, what: Read) {
-        self.leave(at.task);
-        if let Some(thread) = self.thread(at.task) {
-            thread.last_read = Some(LastRead {
-                what,
-                at: at.time,
-                writes: Writes::None,
-                response: None,
-            });
+        let Some(thread) = self.thread(at.task) else {
+            return;
+        };
+        for what in thread.batch.read(what, at.time) {
+            self.leave(what);
         }
     }
 
@@ -442,19 +429,16 @@ impl Scene {
         }
         let opener = Opener {
             task: by.task,
-            after: self.last_read(by.task),
+            after: self.cues(by.task),
             at: by.time,
         };
         self.openers.insert(socket, opener);
     }
 
-    /// The thread goes on from what it read last: whether that was an answer
-    /// which a response followed is known now.
-    fn leave(&mut self, task: Task) {
-        if let Some(LastRead {
-            what: Read::Answer(slot, _),
-            ..
-        }) = self.last_read(task)
+    /// The thread goes on from what it read: whether that was an answer which a
+    /// response followed is known now.
+    fn leave(&mut self, what: Read) {
+        if let Some(Read::Answer(slot, _)) = self.present(what)
             && let Some(call) = self.calls.get(slot)
             && let Some((_, manner)) = call.after
         {
@@ -469,22 +453,27 @@ impl Scene {
         call: Option<SocketId>,
         response: Option<(u32, ExchangeId)>,
     ) {
-        let answered = match self.last_read(at.task).map(|read| read.what) {
+        let last = |thread: &Thread| thread.batch.last();
+        let last = self.threads.get(&at.task.tid).and_then(last);
+        let answered = match last.and_then(|read| self.present(read)) {
             Some(Read::Answer(slot, _)) => self.calls.get(slot).map(|call| call.socket),
             _ => None,
         };
         let hands_on = call.is_some() && call == answered;
-        if let Some(read) = self.thread(at.task).and_then(|t| t.last_read.as_mut()) {
-            read.writes = read.writes.and(hands_on);
-            read.response = response.map(|(slot, id)| (slot, id, at.time));
+        if let Some(thread) = self.thread(at.task) {
+            let response = response.map(|(slot, id)| (slot, id, at.time));
+            thread.batch.wrote(hands_on, response);
         }
     }
 
-    /// The last message read by this thread, if what it belongs to is known.
-    pub(super) fn last_read(&self, task: Task) -> Option<LastRead> {
-        let read = self.threads.get(&task.tid)?.last_read?;
-        self.present(read.what)?;
-        Some(read)
+    /// What a message written by this thread may belong to, as far as that is
+    /// known still.
+    pub(super) fn cues(&self, task: Task) -> SmallVec<[Cue; 2]> {
+        let thread = self.threads.get(&task.tid);
+        let cues = thread.map(|thread| thread.batch.cues());
+        let mut cues = cues.unwrap_or_default();
+        cues.retain(|cue| self.present(cue.what).is_some());
+        cues
     }
 
     /// The message, if what it belongs to is not forgotten yet.
