@@ -116,6 +116,8 @@ pub enum Method {
     Token,
     /// Position in a client's connection pool.
     Queue,
+    /// What requests for this route usually call.
+    Route,
     /// The only request that was open.
     OnlyOpen,
     /// Learnt times between events.
@@ -134,6 +136,7 @@ impl Method {
             Self::Wakeup => "wakeup",
             Self::Token => "token",
             Self::Queue => "queue",
+            Self::Route => "route",
             Self::OnlyOpen => "only_open",
             Self::Timing => "timing",
         }

@@ -14,7 +14,7 @@ use super::table::{self, Row};
 use super::{baseline, explain, feed, live, recorded, score};
 
 /// Kinds of evidence that can be left out.
-const KINDS: [Method; 8] = [
+const KINDS: [Method; 9] = [
     Method::Explicit,
     Method::Thread,
     Method::EventLoop,
@@ -22,6 +22,7 @@ const KINDS: [Method; 8] = [
     Method::Wakeup,
     Method::Token,
     Method::Queue,
+    Method::Route,
     Method::Timing,
 ];
 

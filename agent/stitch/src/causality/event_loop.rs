@@ -50,12 +50,12 @@ pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
 fn follows(scene: &Scene, call: Beginning<'_>, caller: &Thread) -> Option<(Read, Manner)> {
     let first = call.features.first_on_socket;
     let opener = scene.openers.get(&call.socket).filter(|_| first);
-    let opened = opener.and_then(|opener| {
-        let at_call = |cue: &Cue| call_after(scene, call, *cue, opener.at);
-        likeliest(scene, opener.after.iter().filter_map(at_call))
-    });
-    if opened.is_some() {
-        return opened;
+    if let Some(opener) = opener {
+        let ways = opener.after.iter();
+        let ways = ways.filter_map(|cue| call_after(scene, call, *cue, opener.at));
+        if let Some(way) = likeliest(scene, ways) {
+            return Some(way);
+        }
     }
     let at = call.at.time;
     let response = caller.batch.response;

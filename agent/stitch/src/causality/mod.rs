@@ -14,6 +14,7 @@
 
 pub mod act;
 mod adjacency;
+mod affinity;
 mod audit;
 mod batch;
 mod belief;
@@ -31,6 +32,7 @@ mod opener;
 mod owner;
 mod path;
 mod request;
+mod route;
 mod scene;
 mod slab;
 mod solve;

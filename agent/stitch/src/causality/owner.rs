@@ -17,6 +17,7 @@ use super::event_loop;
 use super::evidence::{AT_CALL, AT_RESPONSE, Beginning, EXACT, Said};
 use super::model::{Model, Outlook};
 use super::path::{Move, Next, Position, mix, walk};
+use super::route;
 use super::scene::{self, Scene};
 use super::solve::{self, Solver};
 use super::stage::Counters;
@@ -536,6 +537,9 @@ impl Owner {
         let calls = solver.component(call, limit);
         for call in &calls {
             event_loop::weigh_again(solver.scene, *call);
+            if desk.config.uses(Method::Route) {
+                route::weigh(solver.scene, *call);
+            }
         }
         solver.refresh_all(&calls);
         solver.improve(&calls);
@@ -652,6 +656,9 @@ impl Owner {
             self.scene.audit.add(row.rivals, agreed);
         }
         let links: SmallVec<[u32; 8]> = row.links.iter().map(|link| link.request).collect();
+        if let Some(best) = odds.first() {
+            route::learn(&mut self.scene, label, best);
+        }
         let chance = |request: Option<u32>| {
             let entry = odds.iter().find(|entry| entry.request == request);
             entry.map_or(0.0, |entry| entry.probability)

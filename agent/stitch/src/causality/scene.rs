@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::act::{ExchangeId, Features};
 use super::adjacency::Adjacency;
+use super::affinity::Affinity;
 use super::audit::Audit;
 use super::batch::{Batch, Cue};
 use super::call::Call;
@@ -44,6 +45,8 @@ pub(super) struct Scene {
     pub(super) openers: HashMap<SocketId, Opener>,
     /// How often what threads write belongs to what they read last.
     pub(super) adjacency: Adjacency,
+    /// Which routes make which calls.
+    pub(super) affinity: Affinity,
     /// How often timing alone agreed with what was sure.
     pub(super) audit: Audit,
     /// Requests whose response was not written yet.
