@@ -31,6 +31,9 @@ const LAST_ACK: i32 = 9;
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub(crate) fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
     let (old, new): (i32, i32) = (context.arg(1), context.arg(2));
+    if !admission::active() {
+        return 0;
+    }
     let Some(sk) = Structure::new(context.arg(0)) else {
         return 0;
     };
