@@ -70,9 +70,14 @@ impl Socket {
     /// as it comes out the same twice, with a helper call between.
     #[inline(always)]
     pub(crate) fn settle(&mut self, sk: Structure, tcp: Structure) {
-        if self.settled != 0 {
-            return;
+        if self.settled == 0 {
+            self.find_out(sk, tcp);
         }
+    }
+
+    /// Apart, for it is seldom called.
+    #[inline(never)]
+    fn find_out(&mut self, sk: Structure, tcp: Structure) {
         let before = Bases::read(tcp);
         self.cookie = unsafe { bpf_get_socket_cookie(sk.pointer()) };
         let after = Bases::read(tcp);

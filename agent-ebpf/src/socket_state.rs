@@ -118,14 +118,17 @@ fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
     }
     socket.told = 1;
     if let Some(record) = ring::reserve::<Transfer>(0) {
-        let mut opened = stream::describe(sk, family, socket);
+        stream::describe(record, sk, family, socket);
+        let opened = unsafe { &mut *record };
         opened.kind = record::OPENED;
+        opened.direction = record::SEND;
+        opened.offset = 0;
+        opened.length = 0;
         opened.pid = socket.connect_pid;
         opened.tid = socket.connect_tid;
         opened.coroutine = socket.connect_coroutine;
         opened.coroutine_parent = socket.connect_coroutine_parent;
         opened.flags = stream::flags(admission);
-        unsafe { record.write(opened) };
         ring::submit(record);
     }
 }
