@@ -76,7 +76,7 @@ pub(crate) fn tcp_destroy_sock(context: BtfTracePointContext) -> i32 {
             reserved: [0; 6],
             time: ring::time(),
             cookie: socket.cookie,
-            sent: socket.sent,
+            sent: socket.sent(tcp),
             received: socket.arrived(sk, tcp),
         };
         unsafe { record.write(closed) };
@@ -140,8 +140,7 @@ fn finishing(sk: Structure, tcp: Structure, old: i32, new: i32) {
         return;
     };
     if socket.settled != 0 && socket.sent_known == 0 {
-        socket.sent = socket.written(tcp);
-        socket.sent_known = 1;
+        socket.end_sending(tcp);
     }
     let abrupt = old == ESTABLISHED || old == CLOSE_WAIT || old == SYN_RECV;
     if new == CLOSE && (abrupt || load!(sk, error: i32) != 0) {
