@@ -2,9 +2,10 @@
 
 use wirespan_ebpf::config::{PORT_EXCLUDED, PORT_INCLUDED, PORTS_ALL, PORTS_ONLY};
 use wirespan_ebpf::process::{EXCLUDED_TREE, EXECUTABLE_ADMITTED, EXECUTABLE_KNOWN, IN_TREE};
+use wirespan_ebpf::switch;
 
 use crate::fields::{Structure, config, load};
-use crate::maps::{PORTS, PROCESSES};
+use crate::maps::{PORTS, PROCESSES, SWITCHES};
 
 /// What the filters say of a process.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,14 @@ pub(crate) enum Admission {
     /// User space has to look at the executable.
     Undecided,
     Denied,
+}
+
+/// Whether user space has everything in place.
+#[inline(always)]
+pub(crate) fn active() -> bool {
+    SWITCHES
+        .get_ptr(switch::ACTIVE)
+        .is_some_and(|active| unsafe { active.read_volatile() } != 0)
 }
 
 /// What they say of the process with this id.

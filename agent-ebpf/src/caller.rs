@@ -1,11 +1,14 @@
 //! Who makes the system call, and where its user buffer is.
 
-use core::ffi::c_void;
+use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user, bpf_task_pt_regs};
-use wirespan_ebpf::config::{CALLS_MAX, FORM_BUFFER, FORM_MESSAGE, FORM_NONE, FORM_VECTOR};
+use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_task_pt_regs};
+use wirespan_ebpf::config::{CALLS_MAX, FORM_BUFFER, FORM_MESSAGE, FORM_VECTOR};
+use wirespan_ebpf::record::{SHORTFALL_FAULT, SHORTFALL_UNREACHABLE};
+use zerocopy::FromBytes;
 
 use crate::fields::{Structure, config, load};
+use crate::vector::{Piece, Vector};
 
 /// `PF_KTHREAD | PF_IO_WORKER` (`include/linux/sched.h`): threads whose saved
 /// registers are not those of a system call.
@@ -13,51 +16,49 @@ const NOT_IN_CALL: u32 = 0x0020_0000 | 0x0000_0010;
 /// -ENOSYS: what x86_64 keeps in the register of the result until there is one.
 const ENOSYS: u64 = (-38_i64) as u64;
 
-/// As many pieces as a vector can have (`UIO_MAXIOV`, `include/uapi/linux/uio.h`).
-pub(crate) const PIECES_MAX: u32 = 1024;
-
 /// Where the bytes of a call are, in user memory.
 #[derive(Clone, Copy)]
 pub(crate) enum Buffer {
-    /// Nowhere that can be reached.
-    Unreachable,
-    /// Not in memory.
-    Fault,
+    /// Nowhere that can be reached, or nowhere that is of interest: why.
+    Nowhere(u8),
     /// At this address.
     At(u64),
-    /// In pieces: this one, and `count` others that an array of `iovec` at `rest` names.
-    Vector { first: Piece, rest: u64, count: u64 },
+    /// In the pieces of the vector.
+    Pieces,
 }
 
-/// `struct iovec`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Piece {
-    pub(crate) address: u64,
-    pub(crate) length: u64,
-}
-
-/// The buffer of the system call that is under way. Of interest are its `wanted`
-/// bytes after the first `skipped` ones.
+/// The buffer of the system call that is under way, from its byte `skipped` on;
+/// `wanted` bytes are of interest. If it is in pieces, `vector` says in which.
 ///
 /// io_uring runs socket calls in its own workers, and in any thread as that
 /// returns from any system call: there the registers tell of something else.
 #[inline(always)]
-pub(crate) fn buffer(task: Structure, skipped: u32, wanted: u32) -> Buffer {
+pub(crate) fn buffer(task: Structure, skipped: u32, wanted: u32, vector: *mut Vector) -> Buffer {
     let Some(registers) = registers(task) else {
-        return Buffer::Unreachable;
+        return Buffer::Nowhere(SHORTFALL_UNREACHABLE);
     };
     let number = load!(registers, call_number: u32) as usize;
     if number >= CALLS_MAX || !in_call(registers) {
-        return Buffer::Unreachable;
+        return Buffer::Nowhere(SHORTFALL_UNREACHABLE);
     }
     let address = load!(registers, call_buffer: u64);
-    match config!(call_forms[number]) {
-        FORM_NONE => Buffer::Unreachable,
-        FORM_BUFFER => Buffer::At(address.wrapping_add(u64::from(skipped))),
-        FORM_VECTOR => vector(address, load!(registers, call_count: u64), skipped, wanted),
-        FORM_MESSAGE => message(address, skipped, wanted),
-        _ => Buffer::Unreachable,
+    let array = match config!(call_forms[number]) {
+        FORM_BUFFER => return Buffer::At(address.wrapping_add(u64::from(skipped))),
+        FORM_VECTOR => Some(Piece {
+            address,
+            length: load!(registers, call_count: u64),
+        }),
+        // `struct user_msghdr`: `msg_iov` and `msg_iovlen` follow a pointer and an `int`.
+        FORM_MESSAGE => read(address.wrapping_add(16)),
+        _ => return Buffer::Nowhere(SHORTFALL_UNREACHABLE),
+    };
+    match array.and_then(|array| Vector::begin(vector, array, skipped)) {
+        None => Buffer::Nowhere(SHORTFALL_FAULT),
+        // A vector whose first piece holds all that is wanted is a plain buffer.
+        Some(first) if skipped == 0 && first.length >= u64::from(wanted) => {
+            Buffer::At(first.address)
+        }
+        Some(_) => Buffer::Pieces,
     }
 }
 
@@ -81,98 +82,16 @@ fn in_call(registers: Structure) -> bool {
     }
 }
 
-/// `struct user_msghdr`: `msg_iov` and `msg_iovlen` follow a pointer and an `int`.
+/// A `T` in user memory.
 #[inline(always)]
-fn message(address: u64, skipped: u32, wanted: u32) -> Buffer {
-    match read_pair(address.wrapping_add(16)) {
-        Some(Piece { address, length }) => vector(address, length, skipped, wanted),
-        None => Buffer::Fault,
-    }
-}
-
-/// A vector one of whose pieces holds all that is wanted is a plain buffer.
-#[inline(always)]
-fn vector(address: u64, count: u64, skipped: u32, wanted: u32) -> Buffer {
-    let mut search = Search {
-        piece: Piece {
-            address: 0,
-            length: 0,
-        },
-        next: address,
-        left: count,
-        skip: u64::from(skipped),
-        found: 0,
-    };
-    if skipped == 0 {
-        next_piece(0, &mut search);
+pub(crate) fn read<T: FromBytes>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    let size = size_of::<T>() as u32;
+    let result =
+        unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size, address as *const _) };
+    if result == 0 {
+        Some(unsafe { value.assume_init() })
     } else {
-        // Helper since Linux 5.17.
-        let context = (&raw mut search).cast();
-        unsafe { bpf_loop(PIECES_MAX, next_piece as *mut c_void, context, 0) };
+        None
     }
-    if search.found == 0 {
-        Buffer::Fault
-    } else if search.piece.length >= u64::from(wanted) {
-        Buffer::At(search.piece.address)
-    } else {
-        Buffer::Vector {
-            first: search.piece,
-            rest: search.next,
-            count: search.left,
-        }
-    }
-}
-
-/// Looks for the first piece of a vector that is not skipped altogether.
-#[repr(C)]
-struct Search {
-    piece: Piece,
-    next: u64,
-    left: u64,
-    skip: u64,
-    found: u64,
-}
-
-/// Takes the next piece; 1 says that the search is over.
-extern "C" fn next_piece(_: u64, search: *mut Search) -> i64 {
-    let search = unsafe { &mut *search };
-    if search.left == 0 {
-        return 1;
-    }
-    let Some(piece) = read_pair(search.next) else {
-        return 1;
-    };
-    search.next = search.next.wrapping_add(size_of::<Piece>() as u64);
-    search.left -= 1;
-    if search.skip != 0 && piece.length <= search.skip {
-        search.skip = search.skip.wrapping_sub(piece.length);
-        return 0;
-    }
-    search.piece = Piece {
-        address: piece.address.wrapping_add(search.skip),
-        length: piece.length.wrapping_sub(search.skip),
-    };
-    search.found = 1;
-    1
-}
-
-/// Two words of user memory.
-#[inline(always)]
-pub(crate) fn read_pair(address: u64) -> Option<Piece> {
-    let mut pair = Piece {
-        address: 0,
-        length: 0,
-    };
-    let size = size_of::<Piece>() as u32;
-    let result = unsafe { bpf_probe_read_user((&raw mut pair).cast(), size, address as *const _) };
-    if result == 0 { Some(pair) } else { None }
-}
-
-/// A word of user memory.
-#[inline(always)]
-pub(crate) fn read_word(address: u64) -> Option<u64> {
-    let mut word = 0_u64;
-    let size = size_of::<u64>() as u32;
-    let result = unsafe { bpf_probe_read_user((&raw mut word).cast(), size, address as *const _) };
-    if result == 0 { Some(word) } else { None }
 }

@@ -30,14 +30,6 @@ macro_rules! load {
 }
 pub(crate) use load;
 
-/// Zero. The compiler does not know that, and so does not make a call of a
-/// function that fills memory with zeros byte by byte out of a few stores.
-#[inline(always)]
-pub(crate) fn zero() -> u32 {
-    let zero = 0;
-    unsafe { (&raw const zero).read_volatile() }
-}
-
 /// A pointer to a kernel structure whose type the verifier knows.
 #[derive(Clone, Copy)]
 pub(crate) struct Structure(*const c_void);

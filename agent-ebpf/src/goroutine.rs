@@ -39,17 +39,16 @@ fn read(task: Structure, id: u32, parent: u32) -> Option<Goroutine> {
     let registers = caller::registers(task)?;
     let g = load!(registers, goroutine: u64);
     let stack_pointer = load!(registers, stack_pointer: u64);
-    let stack = caller::read_pair(g)?;
     // `type stack struct { lo, hi uintptr }`, of which `g` begins with one.
-    let (low, high) = (stack.address, stack.length);
+    let [low, high] = caller::read::<[u64; 2]>(g)?;
     if stack_pointer < low || stack_pointer > high {
         return None;
     }
-    let id = caller::read_word(g.wrapping_add(u64::from(id)))?;
+    let id = caller::read(g.wrapping_add(u64::from(id)))?;
     let parent = if parent == 0 {
         0
     } else {
-        caller::read_word(g.wrapping_add(u64::from(parent)))?
+        caller::read(g.wrapping_add(u64::from(parent)))?
     };
     Some(Goroutine { id, parent })
 }

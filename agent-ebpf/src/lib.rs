@@ -11,4 +11,5 @@ pub mod coroutine;
 pub mod loss;
 pub mod process;
 pub mod record;
+pub mod switch;
 pub mod verdict;

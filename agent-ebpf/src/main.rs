@@ -36,6 +36,8 @@ mod socket;
 mod socket_state;
 #[cfg(target_arch = "bpf")]
 mod stream;
+#[cfg(target_arch = "bpf")]
+mod vector;
 
 /// The programs are free to be used under either; the kernel asks for one that
 /// is compatible with the GPL before it lends its helpers.

@@ -4,7 +4,7 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::btf_maps::{Array, HashMap, RingBuf, SkStorage};
 use aya_ebpf::macros::btf_map;
 use wirespan_ebpf::verdict::{SLOTS, Slot};
-use wirespan_ebpf::{coroutine, loss, process};
+use wirespan_ebpf::{coroutine, loss, process, switch};
 
 use crate::socket::Socket;
 
@@ -26,9 +26,9 @@ pub(crate) static VERDICTS: Array<Slot, { SLOTS as usize }, MAPPED> = Array::new
 #[btf_map]
 pub(crate) static LOSSES: Array<u64, { loss::COUNT as usize }, MAPPED> = Array::new();
 
-/// One number: not 0 while user space sleeps and the next record must wake it.
+/// What user space changes at any time; see [`wirespan_ebpf::switch`].
 #[btf_map]
-pub(crate) static DOZING: Array<u64, 1, MAPPED> = Array::new();
+pub(crate) static SWITCHES: Array<u64, { switch::COUNT as usize }, MAPPED> = Array::new();
 
 /// Which processes have tasks of their own; see [`wirespan_ebpf::coroutine`].
 #[btf_map]

@@ -3,143 +3,89 @@
 //! The kernel reserves sizes only that the verifier knows, so a record gets one
 //! of [`PAYLOAD_CLASSES`]: the verifier follows the code below once for each.
 
-use core::ffi::c_void;
+use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use wirespan_ebpf::record::{
     PAYLOAD_CLASSES, SHORTFALL_FAULT, SHORTFALL_LIMIT, SHORTFALL_NONE, SHORTFALL_UNREACHABLE,
     Transfer,
 };
 
-use crate::caller::{self, Buffer, PIECES_MAX, Piece};
+use crate::caller::{self, Buffer};
 use crate::ring;
 use crate::stream::Call;
+use crate::vector::Vector;
 
-/// Sends `call` with the first `wanted` bytes of `buffer`.
+/// Sends `call` with its first `wanted` bytes, which are those of the system
+/// call from byte `skipped` on.
 #[inline(always)]
-pub(crate) fn send(call: &Call<'_>, buffer: Buffer, wanted: u32) {
+pub(crate) fn send(call: &Call<'_>, skipped: u32, wanted: u32, reachable: bool) {
+    let mut vector = MaybeUninit::uninit();
+    let vector: *mut Vector = vector.as_mut_ptr();
+    let buffer = if wanted == 0 {
+        Buffer::Nowhere(SHORTFALL_LIMIT)
+    } else if reachable {
+        caller::buffer(call.task, skipped, wanted, vector)
+    } else {
+        Buffer::Nowhere(SHORTFALL_UNREACHABLE)
+    };
+    let room = match buffer {
+        Buffer::Nowhere(_) => 0,
+        Buffer::At(_) => class(wanted),
+        Buffer::Pieces => class(wanted.wrapping_mul(2)),
+    };
+    let Some(record) = ring::reserve_more::<Transfer>(room, call.length) else {
+        return;
+    };
+    call.describe(record);
     match buffer {
-        _ if wanted == 0 => bare(call, SHORTFALL_LIMIT),
-        Buffer::Unreachable => bare(call, SHORTFALL_UNREACHABLE),
-        Buffer::Fault => bare(call, SHORTFALL_FAULT),
-        Buffer::At(address) => copy_buffer(call, address, wanted),
-        Buffer::Vector { first, rest, count } => copy_vector(call, first, rest, count, wanted),
+        Buffer::Nowhere(why) => unsafe { (*record).shortfall = why },
+        Buffer::At(address) => copy(call, record, room, address, wanted),
+        Buffer::Pieces => copy_pieces(call, record, room, vector, wanted),
     }
+    ring::submit(record);
 }
 
-/// Sends `call` alone.
+/// Sends `call` alone, and says why.
 #[inline(always)]
 pub(crate) fn bare(call: &Call<'_>, shortfall: u8) {
     if let Some(record) = ring::reserve::<Transfer>(call.length) {
-        unsafe { record.write(call.describe(0, shortfall)) };
+        call.describe(record);
+        unsafe { (*record).shortfall = shortfall };
         ring::submit(record);
     }
 }
 
 #[inline(always)]
-fn copy_buffer(call: &Call<'_>, address: u64, wanted: u32) {
-    let room = class(wanted);
-    let Some(record) = ring::reserve_more::<Transfer>(room, call.length) else {
-        return;
-    };
+fn copy(call: &Call<'_>, record: *mut Transfer, room: usize, address: u64, wanted: u32) {
     let length = opaque(wanted).min(room as u32);
-    unsafe { record.write(call.describe(length, shortfall(length, call.length))) };
-    let payload = unsafe { record.add(1) };
-    if unsafe { bpf_probe_read_user(payload.cast(), length, address as *const _) } != 0 {
-        unsafe {
-            (&raw mut (*record).copied).write(0);
-            (&raw mut (*record).shortfall).write(SHORTFALL_FAULT);
+    unsafe {
+        let payload = record.add(1).cast();
+        if bpf_probe_read_user(payload, length, address as *const _) == 0 {
+            (*record).copied = length;
+            (*record).shortfall = shortfall(length, call.length);
+        } else {
+            (*record).shortfall = SHORTFALL_FAULT;
         }
     }
-    ring::submit(record);
 }
 
-/// On its way through a vector.
-#[repr(C)]
-struct Walk {
+#[inline(always)]
+fn copy_pieces(
+    call: &Call<'_>,
     record: *mut Transfer,
-    /// The piece to copy next.
-    piece: Piece,
-    /// Address of the one after it.
-    next: u64,
-    /// Pieces from there on.
-    left: u64,
-    wanted: u64,
-    /// Half the room of the record.
-    half: u64,
-}
-
-/// To the verifier, offset and length of a piece are two unknowns: twice the
-/// room makes their sum fit.
-#[inline(always)]
-fn copy_vector(call: &Call<'_>, piece: Piece, next: u64, left: u64, wanted: u32) {
-    let room = class(wanted.wrapping_mul(2));
-    let Some(record) = ring::reserve_more::<Transfer>(room, call.length) else {
-        return;
-    };
-    unsafe { record.write(call.describe(0, SHORTFALL_NONE)) };
-    let mut walk = Walk {
-        record,
-        piece,
-        next,
-        left,
-        wanted: u64::from(wanted),
-        half: room as u64 / 2,
-    };
-    // Helper since Linux 5.17.
+    room: usize,
+    vector: *mut Vector,
+    wanted: u32,
+) {
+    Vector::copy(vector, record, room, wanted);
     unsafe {
-        bpf_loop(
-            PIECES_MAX,
-            copy_piece as *mut c_void,
-            (&raw mut walk).cast(),
-            0,
-        );
+        let faulty = (&raw const (*record).shortfall).read_volatile() != SHORTFALL_NONE;
+        let copied = (&raw const (*record).copied).read_volatile();
+        if !faulty {
+            (*record).shortfall = shortfall(copied, call.length);
+        }
     }
-    let copied = unsafe { (&raw const (*record).copied).read_volatile() };
-    let faulty = unsafe { (&raw const (*record).shortfall).read_volatile() } != SHORTFALL_NONE;
-    if !faulty {
-        let shortfall = shortfall(copied, call.length);
-        unsafe { (&raw mut (*record).shortfall).write(shortfall) };
-    }
-    ring::submit(record);
-}
-
-/// Copies one piece and gets hold of the next one; 1 says that there is no more
-/// to do. How much was copied stands in the record, where the verifier does not
-/// follow it: so all turns look alike to it.
-extern "C" fn copy_piece(_: u64, walk: *mut Walk) -> i64 {
-    let walk = unsafe { &mut *walk };
-    let copied = unsafe { &raw mut (*walk.record).copied };
-    let so_far = u64::from(unsafe { copied.read_volatile() });
-    if so_far >= walk.wanted || so_far > walk.half {
-        return 1;
-    }
-    let length = opaque(walk.piece.length.min(walk.wanted.wrapping_sub(so_far)) as u32);
-    if u64::from(length) > walk.half {
-        return 1;
-    }
-    let target = unsafe { walk.record.add(1).cast::<u8>().add(so_far as usize) };
-    let source = walk.piece.address as *const _;
-    if unsafe { bpf_probe_read_user(target.cast(), length, source) } != 0 {
-        return fault(walk);
-    }
-    unsafe { copied.write_volatile(so_far as u32 + length) };
-    if walk.left == 0 {
-        return 1;
-    }
-    let Some(piece) = caller::read_pair(walk.next) else {
-        return fault(walk);
-    };
-    walk.piece = piece;
-    walk.next = walk.next.wrapping_add(size_of::<Piece>() as u64);
-    walk.left -= 1;
-    0
-}
-
-#[inline(always)]
-fn fault(walk: &Walk) -> i64 {
-    unsafe { (&raw mut (*walk.record).shortfall).write_volatile(SHORTFALL_FAULT) };
-    1
 }
 
 #[inline(always)]
@@ -151,18 +97,18 @@ fn shortfall(copied: u32, length: u32) -> u8 {
     }
 }
 
-/// The smallest class with room for `wanted` bytes, or the largest of all.
+/// The smallest class with room for `wanted` bytes, or the largest of all. Most
+/// calls move little: those are done first.
 #[inline(always)]
 fn class(wanted: u32) -> usize {
-    let mut room = PAYLOAD_CLASSES[PAYLOAD_CLASSES.len() - 1];
-    let mut index = PAYLOAD_CLASSES.len() - 1;
-    while index > 0 {
-        index -= 1;
+    let mut index = 0;
+    while index + 1 < PAYLOAD_CLASSES.len() {
         if wanted as usize <= PAYLOAD_CLASSES[index] {
-            room = PAYLOAD_CLASSES[index];
+            return PAYLOAD_CLASSES[index];
         }
+        index += 1;
     }
-    room
+    PAYLOAD_CLASSES[index]
 }
 
 /// The same number; the compiler forgets what it knew of it, so that it keeps

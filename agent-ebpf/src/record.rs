@@ -105,10 +105,13 @@ pub struct Transfer {
     /// [`UNDECIDED`].
     pub flags: u8,
     /// Zero.
-    pub reserved: [u8; 6],
-    /// In network byte order; IPv4 takes the first four bytes.
+    pub reserved: u16,
+    /// Zero.
+    pub reserved_end: u32,
+    /// In network byte order; IPv4 takes the first four bytes, and leaves the
+    /// others as they were.
     pub local: [u32; 4],
-    /// In network byte order; IPv4 takes the first four bytes.
+    /// The same.
     pub peer: [u32; 4],
     /// The runtime's task on the thread; 0: none or unknown.
     pub coroutine: u64,

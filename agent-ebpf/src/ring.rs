@@ -7,9 +7,9 @@ use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
-use wirespan_ebpf::loss;
+use wirespan_ebpf::{loss, switch};
 
-use crate::maps::{DOZING, LOSSES, RECORDS};
+use crate::maps::{LOSSES, RECORDS, SWITCHES};
 
 /// Room for a `T`, or `None` and a loss of `bytes` bytes of traffic counted.
 /// What is returned must be given to [`submit`].
@@ -45,7 +45,7 @@ pub(crate) fn time() -> u64 {
 #[inline(always)]
 pub(crate) fn submit<T>(record: *mut T) {
     let mut flags = BPF_RB_NO_WAKEUP;
-    if let Some(dozing) = DOZING.get_ptr_mut(0) {
+    if let Some(dozing) = SWITCHES.get_ptr_mut(switch::DOZING) {
         if unsafe { dozing.read_volatile() } != 0 {
             unsafe { dozing.write_volatile(0) };
             flags = BPF_RB_FORCE_WAKEUP;

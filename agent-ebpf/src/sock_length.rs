@@ -15,7 +15,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use wirespan_ebpf::record::{RECEIVE, SEND};
 
 use crate::fields::Structure;
-use crate::stream;
+use crate::{admission, stream};
 
 /// `MSG_OOB | MSG_PEEK | MSG_ERRQUEUE` (`include/linux/socket.h`): what such a
 /// call reads is not taken from the stream.
@@ -26,7 +26,7 @@ const THROWN_AWAY: i32 = 0x20;
 #[btf_tracepoint(function = "sock_send_length")]
 pub(crate) fn sock_send_length(context: BtfTracePointContext) -> i32 {
     let length: i32 = context.arg(1);
-    if length > 0 {
+    if length > 0 && admission::active() {
         if let Some(sk) = Structure::new(context.arg(0)) {
             stream::moved(sk, length as u32, SEND, true);
         }
@@ -38,7 +38,7 @@ pub(crate) fn sock_send_length(context: BtfTracePointContext) -> i32 {
 pub(crate) fn sock_recv_length(context: BtfTracePointContext) -> i32 {
     let length: i32 = context.arg(1);
     let flags: i32 = context.arg(2);
-    if length > 0 && flags & NOT_THE_STREAM == 0 {
+    if length > 0 && flags & NOT_THE_STREAM == 0 && admission::active() {
         if let Some(sk) = Structure::new(context.arg(0)) {
             stream::moved(sk, length as u32, RECEIVE, flags & THROWN_AWAY == 0);
         }

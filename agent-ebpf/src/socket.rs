@@ -15,14 +15,15 @@ use crate::{admission, ring};
 /// `SOCK_DONE` in `sk_flags`: the peer's FIN arrived (`include/net/sock.h`).
 const SOCK_DONE: u64 = 1 << 1;
 
+/// With what the kernel adds, 56 bytes fill 128 of its memory, and more would 192.
 #[repr(C)]
 pub(crate) struct Socket {
     pub(crate) cookie: u64,
-    /// Offset after the last byte sent, once nothing more can be sent.
-    pub(crate) sent: u64,
     /// Goroutine that called `connect`, and the one that created it.
     pub(crate) connect_coroutine: u64,
     pub(crate) connect_coroutine_parent: u64,
+    /// Low half of the offset after the last byte sent, once nothing more can be.
+    sent: u32,
     pub(crate) sent_base: u32,
     pub(crate) received_base: u32,
     /// Bytes copied in this turn.
@@ -45,6 +46,8 @@ pub(crate) struct Socket {
     pub(crate) sent_known: u8,
     reserved: u8,
 }
+
+const _: () = assert!(size_of::<Socket>() == 56);
 
 impl Socket {
     /// What is remembered of a `struct sock`, if anything is.
@@ -70,9 +73,14 @@ impl Socket {
     /// as it comes out the same twice, with a helper call between.
     #[inline(always)]
     pub(crate) fn settle(&mut self, sk: Structure, tcp: Structure) {
-        if self.settled != 0 {
-            return;
+        if self.settled == 0 {
+            self.find_out(sk, tcp);
         }
+    }
+
+    /// Apart, for it is seldom called.
+    #[inline(never)]
+    fn find_out(&mut self, sk: Structure, tcp: Structure) {
         let before = Bases::read(tcp);
         self.cookie = unsafe { bpf_get_socket_cookie(sk.pointer()) };
         let after = Bases::read(tcp);
@@ -93,6 +101,19 @@ impl Socket {
             load!(tcp, write_seq: u32).wrapping_sub(self.sent_base),
             near,
         )
+    }
+
+    /// Nothing more will be sent than was written so far.
+    #[inline(always)]
+    pub(crate) fn end_sending(&mut self, tcp: Structure) {
+        self.sent = self.written(tcp) as u32;
+        self.sent_known = 1;
+    }
+
+    /// Offset after the last byte sent, once [`Self::end_sending`] was called.
+    #[inline(always)]
+    pub(crate) fn sent(&self, tcp: Structure) -> u64 {
+        extend(self.sent, load!(tcp, bytes_acked: u64))
     }
 
     /// Offset after the last byte that the process read. A read that meets the

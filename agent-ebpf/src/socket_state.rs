@@ -31,6 +31,9 @@ const LAST_ACK: i32 = 9;
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub(crate) fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
     let (old, new): (i32, i32) = (context.arg(1), context.arg(2));
+    if !admission::active() {
+        return 0;
+    }
     let Some(sk) = Structure::new(context.arg(0)) else {
         return 0;
     };
@@ -73,7 +76,7 @@ pub(crate) fn tcp_destroy_sock(context: BtfTracePointContext) -> i32 {
             reserved: [0; 6],
             time: ring::time(),
             cookie: socket.cookie,
-            sent: socket.sent,
+            sent: socket.sent(tcp),
             received: socket.arrived(sk, tcp),
         };
         unsafe { record.write(closed) };
@@ -115,14 +118,17 @@ fn established(sk: Structure, tcp: Structure, family: u16, old: i32) {
     }
     socket.told = 1;
     if let Some(record) = ring::reserve::<Transfer>(0) {
-        let mut opened = stream::describe(sk, family, socket);
+        stream::describe(record, sk, family, socket);
+        let opened = unsafe { &mut *record };
         opened.kind = record::OPENED;
+        opened.direction = record::SEND;
+        opened.offset = 0;
+        opened.length = 0;
         opened.pid = socket.connect_pid;
         opened.tid = socket.connect_tid;
         opened.coroutine = socket.connect_coroutine;
         opened.coroutine_parent = socket.connect_coroutine_parent;
         opened.flags = stream::flags(admission);
-        unsafe { record.write(opened) };
         ring::submit(record);
     }
 }
@@ -134,8 +140,7 @@ fn finishing(sk: Structure, tcp: Structure, old: i32, new: i32) {
         return;
     };
     if socket.settled != 0 && socket.sent_known == 0 {
-        socket.sent = socket.written(tcp);
-        socket.sent_known = 1;
+        socket.end_sending(tcp);
     }
     let abrupt = old == ESTABLISHED || old == CLOSE_WAIT || old == SYN_RECV;
     if new == CLOSE && (abrupt || load!(sk, error: i32) != 0) {

@@ -5,8 +5,7 @@ use wirespan_ebpf::record::{self, IPV4, IPV6, PAYLOAD_MAX, Transfer};
 use wirespan_ebpf::verdict;
 
 use crate::admission::{self, Admission};
-use crate::caller::{self, Buffer};
-use crate::fields::{self, Structure, config, load};
+use crate::fields::{Structure, config, load};
 use crate::goroutine::{self, Goroutine};
 use crate::maps::VERDICTS;
 use crate::socket::Socket;
@@ -43,13 +42,12 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
         record::SEND => socket.written(tcp),
         _ => socket.read(sk, tcp),
     };
-    let start = end.wrapping_sub(u64::from(length));
     let unwanted = unwanted(socket.cookie, direction);
     if end < unwanted {
         return;
     }
     socket.told = 1;
-    let call = Call {
+    let mut call = Call {
         sk,
         family,
         socket,
@@ -58,10 +56,14 @@ pub(crate) fn moved(sk: Structure, length: u32, direction: u8, reachable: bool) 
         pid,
         goroutine: goroutine::current(task, pid),
         flags: flags(admission),
-        offset: start,
+        offset: end.wrapping_sub(u64::from(length)),
         length,
     };
-    tell(call, unwanted, reachable);
+    let skipped = call.skip(unwanted);
+    if skipped != length {
+        let wanted = call.allow();
+        payload::send(&call, skipped, wanted, reachable);
+    }
 }
 
 /// [`Transfer::flags`] of a process.
@@ -81,7 +83,7 @@ pub(crate) struct Call<'a> {
     socket: &'a mut Socket,
     direction: u8,
     /// Who made it.
-    task: Structure,
+    pub(crate) task: Structure,
     pid: u32,
     goroutine: Goroutine,
     flags: u8,
@@ -90,100 +92,75 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// What is told of it, `copied` bytes of payload aside. To be called once the
-    /// record has its place: this takes the time.
+    /// Says in `record` what is told of it, but for the payload. To be called once
+    /// the record has its place: this takes the time.
     #[inline(always)]
-    pub(crate) fn describe(&self, copied: u32, shortfall: u8) -> Transfer {
-        Transfer {
-            kind: record::DATA,
-            direction: self.direction,
-            shortfall,
-            copied,
-            offset: self.offset,
-            length: self.length,
-            pid: self.pid,
-            tid: load!(self.task, pid: u32),
-            coroutine: self.goroutine.id,
-            coroutine_parent: self.goroutine.parent,
-            flags: self.flags,
-            ..describe(self.sk, self.family, self.socket)
+    pub(crate) fn describe(&self, record: *mut Transfer) {
+        describe(record, self.sk, self.family, self.socket);
+        let record = unsafe { &mut *record };
+        record.kind = record::DATA;
+        record.direction = self.direction;
+        record.flags = self.flags;
+        record.offset = self.offset;
+        record.length = self.length;
+        record.pid = self.pid;
+        record.tid = load!(self.task, pid: u32);
+        record.coroutine = self.goroutine.id;
+        record.coroutine_parent = self.goroutine.parent;
+    }
+
+    /// Tells only the length of the bytes below offset `unwanted`, and leaves the
+    /// others; says how many were below.
+    #[inline(always)]
+    fn skip(&mut self, unwanted: u64) -> u32 {
+        if self.offset >= unwanted {
+            return 0;
         }
+        let skipped = unwanted.wrapping_sub(self.offset) as u32;
+        let rest = self.length.wrapping_sub(skipped);
+        self.length = skipped;
+        payload::bare(self, record::SHORTFALL_UNWANTED);
+        self.offset = unwanted;
+        self.length = rest;
+        skipped
+    }
+
+    /// How many of its bytes may be copied; they count for this turn.
+    #[inline(always)]
+    fn allow(&mut self) -> u32 {
+        let left = config!(turn_limit).saturating_sub(self.socket.copied);
+        let allowed = config!(call_limit).min(left).max(config!(beyond_limit));
+        let wanted = self.length.min(allowed).min(PAYLOAD_MAX as u32);
+        self.socket.copied = self.socket.copied.wrapping_add(wanted);
+        wanted
     }
 }
 
-/// What every [`Transfer`] says of the socket, and the time.
+/// Says in `record` what every [`Transfer`] says of the socket, and the time.
+/// Nothing is built elsewhere and then copied, and nothing filled with zeros: that
+/// would cost more than all of this.
 #[inline(always)]
-pub(crate) fn describe(sk: Structure, family: u16, socket: &Socket) -> Transfer {
-    let time = ring::time();
-    let zero = fields::zero();
-    let (local, peer) = if family == u16::from(IPV4) {
-        (
-            [load!(sk, local_v4: u32), zero, zero, zero],
-            [load!(sk, peer_v4: u32), zero, zero, zero],
-        )
+pub(crate) fn describe(record: *mut Transfer, sk: Structure, family: u16, socket: &Socket) {
+    let record = unsafe { &mut *record };
+    record.time = ring::time();
+    record.family = family as u8;
+    record.shortfall = record::SHORTFALL_NONE;
+    record.copied = 0;
+    record.cookie = socket.cookie;
+    record.sent_base = socket.sent_base;
+    record.received_base = socket.received_base;
+    record.local_port = load!(sk, local_port: u16);
+    record.peer_port = u16::from_be(load!(sk, peer_port: u16));
+    record.opener = socket.opener;
+    record.reserved = 0;
+    record.reserved_end = 0;
+    if family == u16::from(IPV4) {
+        record.local[0] = load!(sk, local_v4: u32);
+        record.peer[0] = load!(sk, peer_v4: u32);
     } else {
-        (
-            address_v6(sk, config!(offsets.local_v6)),
-            address_v6(sk, config!(offsets.peer_v6)),
-        )
-    };
-    Transfer {
-        kind: 0,
-        direction: 0,
-        family: family as u8,
-        shortfall: 0,
-        copied: 0,
-        time,
-        cookie: socket.cookie,
-        offset: 0,
-        length: 0,
-        pid: 0,
-        tid: 0,
-        sent_base: socket.sent_base,
-        received_base: socket.received_base,
-        local_port: load!(sk, local_port: u16),
-        peer_port: u16::from_be(load!(sk, peer_port: u16)),
-        opener: socket.opener,
-        flags: 0,
-        reserved: [0; 6],
-        local,
-        peer,
-        coroutine: u64::from(zero),
-        coroutine_parent: u64::from(zero),
+        record.local = address_v6(sk, config!(offsets.local_v6));
+        record.peer = address_v6(sk, config!(offsets.peer_v6));
     }
-}
-
-/// Sends the bytes from the first wanted one on, and the length of those before.
-#[inline(always)]
-fn tell(mut call: Call<'_>, unwanted: u64, reachable: bool) {
-    let mut skipped = 0;
-    if call.offset < unwanted {
-        skipped = unwanted.wrapping_sub(call.offset) as u32;
-        let rest = call.length.wrapping_sub(skipped);
-        call.length = skipped;
-        payload::bare(&call, record::SHORTFALL_UNWANTED);
-        if rest == 0 {
-            return;
-        }
-        call.offset = unwanted;
-        call.length = rest;
-    }
-    let wanted = allowance(call.socket, call.length);
-    let buffer = if wanted == 0 || !reachable {
-        Buffer::Unreachable
-    } else {
-        caller::buffer(call.task, skipped, wanted)
-    };
-    call.socket.copied = call.socket.copied.wrapping_add(wanted);
-    payload::send(&call, buffer, wanted);
-}
-
-/// How many bytes of a call of `length` may be copied.
-#[inline(always)]
-fn allowance(socket: &Socket, length: u32) -> u32 {
-    let left = config!(turn_limit).saturating_sub(socket.copied);
-    let allowed = config!(call_limit).min(left).max(config!(beyond_limit));
-    length.min(allowed).min(PAYLOAD_MAX as u32)
 }
 
 /// Bytes of this socket and direction below this offset are not wanted.

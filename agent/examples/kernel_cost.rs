@@ -1,7 +1,9 @@
-//! What the kernel side costs: `kernel_cost [SECONDS] [PORT]`, as root.
+//! What the kernel side costs: `kernel_cost [--empty] [SECONDS] [PORT]…`, as root.
 //!
 //! Loads it, reads what it tells for so long, and prints the time that loading
-//! took, the runs of each program and their time, and the losses.
+//! took, the runs of each program and their time, and the losses. With `--empty`
+//! the programs on sockets return at once, and runs are not counted: for others
+//! to measure what is left.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,7 +13,8 @@ use wirespan_stitch::event::Event;
 use wirespan_stitch::event::decode::Decoded;
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let empty = arguments.next_if(|word| word == "--empty").is_some();
     let seconds = arguments.next().map_or(Ok(5), |word| word.parse())?;
     let ports: BTreeSet<u16> = arguments
         .map(|word| word.parse())
@@ -22,6 +25,7 @@ fn main() -> anyhow::Result<()> {
     };
     let mut config = Config {
         filter,
+        empty,
         ..Config::default()
     };
     if let Ok(bytes) = std::env::var("RING_BYTES") {
@@ -34,7 +38,11 @@ fn main() -> anyhow::Result<()> {
         before.0.elapsed().as_secs_f64() * 1e3,
         (processor_time()? - before.1) * 1e3
     );
-    let _counting = capture.count_runs()?;
+    let _counting = if empty {
+        None
+    } else {
+        Some(capture.count_runs()?)
+    };
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut events, mut bytes) = (0u64, 0);
     while Instant::now() < end {

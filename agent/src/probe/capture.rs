@@ -9,7 +9,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, Map};
 use bytes::{Bytes, BytesMut};
 use wirespan_ebpf::verdict::{self, SLOTS};
-use wirespan_ebpf::{coroutine, loss, record};
+use wirespan_ebpf::{coroutine, loss, record, switch};
 use wirespan_stitch::event::decode::{Decoded, decode, significant_length};
 use wirespan_stitch::event::{Direction, Event, Lost, LostReason};
 use wirespan_stitch::time::{Timestamp, WallTime};
@@ -46,7 +46,7 @@ pub struct Capture {
     ebpf: Ebpf,
     ring: Ring,
     verdicts: Mapped,
-    dozing: Mapped,
+    switches: Mapped,
     losses: Mapped,
     executables: Option<Executables>,
     go: Go,
@@ -110,10 +110,10 @@ impl Capture {
         };
         let mut go = Go::new(map_array(&ebpf, "COROUTINES", GO_WORDS)?);
         go.list();
-        Ok(Self {
+        let capture = Self {
             ring,
             verdicts: map_array(&ebpf, "VERDICTS", SLOTS as usize * 2)?,
-            dozing: map_array(&ebpf, "DOZING", 1)?,
+            switches: map_array(&ebpf, "SWITCHES", switch::COUNT as usize)?,
             losses: map_array(&ebpf, "LOSSES", (processors * loss::COUNT) as usize)?,
             ebpf,
             executables,
@@ -124,7 +124,9 @@ impl Capture {
             mark: None,
             batch: BytesMut::new(),
             ends: Vec::new(),
-        })
+        };
+        capture.set(switch::ACTIVE, u64::from(!config.empty));
+        Ok(capture)
     }
 
     /// Hands what the kernel has told so far, up to one batch, to `sink`. Call it
@@ -172,16 +174,11 @@ impl Capture {
             std::thread::sleep(POLL_INTERVAL.min(timeout));
             return Ok(());
         }
-        let dozing = self.dozing.words();
-        for flag in dozing {
-            flag.store(1, Ordering::SeqCst);
-        }
+        self.set(switch::DOZING, 1);
         // A record whose writer did not see the flag yet is complete by then.
         std::thread::sleep(POLL_INTERVAL.min(timeout));
         let result = kernel::wait_readable(self.ring.fd(), timeout);
-        for flag in dozing {
-            flag.store(0, Ordering::SeqCst);
-        }
+        self.set(switch::DOZING, 0);
         result
     }
 
@@ -310,6 +307,12 @@ impl Capture {
             }
         }
         self.reported = losses;
+    }
+
+    fn set(&self, switch: u32, value: u64) {
+        if let Some(word) = self.switches.words().get(switch as usize) {
+            word.store(value, Ordering::SeqCst);
+        }
     }
 
     fn skip(&self, cookie: u64, direction: u8, offset: u64) {

@@ -66,6 +66,9 @@ pub struct Config {
     pub beyond_limit: u32,
     /// Trace this very process, too: for tests of the capture itself.
     pub trace_self: bool,
+    /// Attach everything, but look at no socket: to measure what the hooks alone
+    /// cost.
+    pub empty: bool,
 }
 
 impl Default for Config {
@@ -77,11 +80,13 @@ impl Default for Config {
             turn_limit: record::PAYLOAD_MAX as u32,
             beyond_limit: 128,
             trace_self: false,
+            empty: false,
         }
     }
 }
 
-/// Loads and attaches everything.
+/// Loads and attaches everything. Sockets are not looked at before
+/// [`wirespan_ebpf::switch::ACTIVE`] is set.
 pub(crate) fn load(config: &Config) -> Result<Ebpf, LoadError> {
     if !kernel::privileged() {
         return Err(LoadError::NotPrivileged);
@@ -96,8 +101,16 @@ pub(crate) fn load(config: &Config) -> Result<Ebpf, LoadError> {
         .load(OBJECT)
         .map_err(|error| LoadError::Setup(chain(&error)))?;
     list_ports(&mut ebpf, &config.filter)?;
+    // The verifier takes its time: all of it before anything is attached.
     for hook in HOOKS {
-        attach(&mut ebpf, hook.name, &btf)?;
+        program(&mut ebpf, hook.name)?
+            .load(hook.name, &btf)
+            .map_err(|error| refusal(hook.name, &error))?;
+    }
+    for hook in HOOKS {
+        program(&mut ebpf, hook.name)?
+            .attach()
+            .map_err(|error| refusal(hook.name, &error))?;
         if hook.name == "sched_process_exit" {
             list_processes(&mut ebpf, &config.filter)?;
         }
@@ -161,16 +174,11 @@ fn settings(config: &Config) -> Result<config::Config, LoadError> {
     })
 }
 
-fn attach(ebpf: &mut Ebpf, name: &'static str, btf: &aya::Btf) -> Result<(), LoadError> {
+fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut BtfTracePoint, LoadError> {
     let program = ebpf
         .program_mut(name)
         .ok_or_else(|| LoadError::Setup(format!("there is no program {name}")))?;
-    let program: &mut BtfTracePoint = program.try_into().map_err(|error| refusal(name, &error))?;
-    program
-        .load(name, btf)
-        .map_err(|error| refusal(name, &error))?;
-    program.attach().map_err(|error| refusal(name, &error))?;
-    Ok(())
+    program.try_into().map_err(|error| refusal(name, &error))
 }
 
 fn refusal(program: &'static str, error: &ProgramError) -> LoadError {

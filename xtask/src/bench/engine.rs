@@ -1,10 +1,12 @@
 //! The engine alone: a recording of saturated nginx, replayed.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::Value;
 use wirespan_tests::account::Account;
 use wirespan_tests::agent::Agent;
 use wirespan_tests::load::Load;
@@ -13,7 +15,7 @@ use wirespan_tests::place;
 
 use super::Report;
 use super::statistics::median;
-use crate::run;
+use crate::{build, run};
 
 const REQUESTS: u32 = 100_000;
 const RUNS: usize = 5;
@@ -54,7 +56,30 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
         median(&rates),
         "spans/s",
     );
+    measure_alone(&recording, report)?;
     let size = fs::metadata(&recording)?.len() as f64 / f64::from(REQUESTS);
     report.add("recording", "recording", size, "bytes a request");
+    Ok(())
+}
+
+/// The engine on one core, fed from memory.
+fn measure_alone(recording: &Path, report: &mut Report) -> Result<()> {
+    let mut engine = run::command(&build::example("engine_speed").display().to_string(), &[]);
+    let output = run::read(engine.arg(recording))?;
+    let figures: Value = serde_json::from_str(&output)?;
+    let figure = |key: &str| {
+        let figure = figures.get(key).and_then(Value::as_f64);
+        figure.with_context(|| format!("engine_speed wrote {output}"))
+    };
+    let rate = figure("exchanges_per_second")?;
+    report.add("engine", "engine alone, on one core", rate, "exchanges/s");
+    // An exchange at each end makes a request.
+    let allocations = figure("allocations_per_exchange")? * 2.0;
+    report.add(
+        "allocations",
+        "engine's allocations",
+        allocations,
+        "a request",
+    );
     Ok(())
 }

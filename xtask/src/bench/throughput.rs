@@ -1,10 +1,12 @@
-//! Saturated nginx, in turns with and without wirespan.
+//! Saturated nginx, in turns with wirespan, without it, and with empty programs.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use wirespan_tests::account::Account;
 use wirespan_tests::agent::Agent;
+use wirespan_tests::child::Child;
 use wirespan_tests::collector::Collector;
 use wirespan_tests::nginx::{Nginx, Task};
 use wirespan_tests::sink::Sink;
@@ -12,12 +14,16 @@ use wirespan_tests::sink::Sink;
 use super::load::{self, Rate};
 use super::statistics::{median, spread};
 use super::{Export, Options, Report, process};
+use crate::{build, run};
 
 /// Bytes of the body that nginx answers with.
 const BODY: usize = 612;
 
 /// The kernel's switch for counting runs of BPF programs and their time.
 const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+/// How long it may take to load the programs.
+const LOADED: Duration = Duration::from_secs(30);
 
 /// One run with wirespan.
 struct Traced {
@@ -30,51 +36,86 @@ struct Traced {
     account: Account,
 }
 
-/// Throughput with and without, and what the agent used meanwhile.
+/// The same load, in turns.
+#[derive(Default)]
+struct Rounds {
+    /// With nothing attached.
+    without: Vec<Rate>,
+    /// With programs attached that return at once.
+    empty: Vec<Rate>,
+    with: Vec<Traced>,
+}
+
+/// Throughput with, without and with empty programs only, and what the agent used
+/// meanwhile.
 pub(super) fn measure(options: &Options, report: &mut Report) -> Result<()> {
     let nginx = Nginx::start(1, &Task::Answer(BODY))?;
-    let bare = || load::saturate(nginx.port(), options.connections, options.seconds);
-    bare().context("warming up")?;
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    for pair in 0..options.pairs {
-        // The order changes, so that what drifts favours neither.
-        if pair % 2 == 0 {
-            without.push(bare()?);
-            with.push(traced(options, &nginx)?);
-        } else {
-            with.push(traced(options, &nginx)?);
-            without.push(bare()?);
-        }
-        let ratio = with[pair].rate.per_second / without[pair].per_second;
-        println!("bench: pair {} of {}: {ratio:.3}", pair + 1, options.pairs);
+    bare(options, &nginx).context("warming up")?;
+    let mut rounds = Rounds::default();
+    for round in 0..options.pairs {
+        rounds.add(round, options, &nginx)?;
+        let ratio = rounds.ratios()[round];
+        println!("bench: pair {} of {}: {ratio:.3}", round + 1, options.pairs);
     }
-    let ratio = |(with, without): (&Traced, &Rate)| with.rate.per_second / without.per_second;
-    let ratios: Vec<_> = with.iter().zip(&without).map(ratio).collect();
-    let of = |figure: &dyn Fn(&Traced) -> f64| median(&with.iter().map(figure).collect::<Vec<_>>());
-    let rates: Vec<_> = without.iter().map(|rate| rate.per_second).collect();
-    report.add("without", "requests without wirespan", median(&rates), "/s");
-    report.add(
-        "with",
-        "requests with wirespan",
-        of(&|run| run.rate.per_second),
-        "/s",
-    );
-    report.add("ratio", "ratio, median", median(&ratios), "");
-    report.add(
-        "ratio_spread",
-        "ratio, between quartiles",
-        spread(&ratios),
-        "",
-    );
-    let cpu = of(&|run| run.cpu / run.rate.requests * 1e6);
-    report.add("agent_cpu", "agent's processor time", cpu, "µs a request");
-    let seen = of(&|run| run.account.seen as f64 / run.rate.requests);
-    report.add("seen", "exchanges seen (2 are right)", seen, "a request");
-    let exported = of(&|run| run.account.exported as f64 / run.account.seen as f64);
-    report.add("exported", "of these exported", exported * 100.0, "%");
-    let resident = of(&|run| run.resident / 1024.0 / 1024.0);
-    report.add("resident", "resident under load", resident, "MiB");
+    rounds.report_ratios(report);
+    rounds.report_use(report);
     Ok(())
+}
+
+impl Rounds {
+    /// The order changes, so that what drifts favours none.
+    fn add(&mut self, round: usize, options: &Options, nginx: &Nginx) -> Result<()> {
+        for turn in 0..3 {
+            match (round + turn) % 3 {
+                0 => self.without.push(bare(options, nginx)?),
+                1 => self.empty.push(empty(options, nginx)?),
+                _ => self.with.push(traced(options, nginx)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        self.compare(self.with.iter().map(|run| &run.rate))
+    }
+
+    fn compare<'a>(&'a self, rates: impl Iterator<Item = &'a Rate>) -> Vec<f64> {
+        rates
+            .zip(&self.without)
+            .map(|(rate, without)| rate.per_second / without.per_second)
+            .collect()
+    }
+
+    fn report_ratios(&self, report: &mut Report) {
+        let rates: Vec<_> = self.without.iter().map(|rate| rate.per_second).collect();
+        report.add("without", "requests without wirespan", median(&rates), "/s");
+        let rate = self.median(&|run| run.rate.per_second);
+        report.add("with", "requests with wirespan", rate, "/s");
+        let ratios = self.ratios();
+        report.add("ratio", "ratio, median", median(&ratios), "");
+        let apart = spread(&ratios);
+        report.add("ratio_spread", "ratio, between quartiles", apart, "");
+        let floor = self.compare(self.empty.iter());
+        let label = "ratio with empty programs";
+        report.add("floor", label, median(&floor), "");
+        let label = "ratio with empty programs, between quartiles";
+        report.add("floor_spread", label, spread(&floor), "");
+    }
+
+    fn report_use(&self, report: &mut Report) {
+        let cpu = self.median(&|run| run.cpu / run.rate.requests * 1e6);
+        report.add("agent_cpu", "agent's processor time", cpu, "µs a request");
+        let seen = self.median(&|run| run.account.seen as f64 / run.rate.requests);
+        report.add("seen", "exchanges seen (2 are right)", seen, "a request");
+        let exported = self.median(&|run| run.account.exported as f64 / run.account.seen as f64);
+        report.add("exported", "of these exported", exported * 100.0, "%");
+        let resident = self.median(&|run| run.resident / 1024.0 / 1024.0);
+        report.add("resident", "resident under load", resident, "MiB");
+    }
+
+    fn median(&self, figure: &dyn Fn(&Traced) -> f64) -> f64 {
+        median(&self.with.iter().map(figure).collect::<Vec<_>>())
+    }
 }
 
 /// The time of the BPF programs, from a run of its own: the kernel's counting
@@ -99,6 +140,23 @@ pub(super) fn measure_kernel(options: &Options, report: &mut Report) -> Result<(
     Ok(())
 }
 
+fn bare(options: &Options, nginx: &Nginx) -> Result<Rate> {
+    load::saturate(nginx.port(), options.connections, options.seconds)
+}
+
+/// The same with wirespan's programs attached but told to look at nothing: below
+/// this no tracer that uses these hooks can come.
+fn empty(options: &Options, nginx: &Nginx) -> Result<Rate> {
+    let directory = tempfile::tempdir()?;
+    let mut command = run::command(&build::example("kernel_cost").display().to_string(), &[]);
+    command.args(["--empty", "600"]);
+    let mut programs = Child::start("kernel_cost", &command, &directory.path().join("log"))?;
+    programs.wait_for("loaded in", LOADED)?;
+    let rate = bare(options, nginx)?;
+    programs.kill()?;
+    Ok(rate)
+}
+
 fn traced(options: &Options, nginx: &Nginx) -> Result<Traced> {
     let (mut collector, mut sink) = (None, None);
     let (output, to) = match options.export {
@@ -109,7 +167,7 @@ fn traced(options: &Options, nginx: &Nginx) -> Result<Traced> {
     let port = nginx.port().to_string();
     let agent = Agent::run_without_json(&["--port", &port, output, &to])?;
     let before = process::cpu(agent.pid())?;
-    let rate = load::saturate(nginx.port(), options.connections, options.seconds)?;
+    let rate = bare(options, nginx)?;
     let cpu = process::cpu(agent.pid())? - before;
     let (resident, bpf) = (process::resident(agent.pid())?, process::bpf(agent.pid())?);
     let account = agent.stop()?.account()?;
