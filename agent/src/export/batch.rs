@@ -4,12 +4,12 @@
 //! A span is encoded as it comes, and nothing of it is kept but its bytes; what
 //! all spans of a process share is encoded once, and kept from batch to batch.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 use wirespan_stitch::event::Process;
 use wirespan_stitch::span::Span;
 

@@ -28,6 +28,10 @@ use super::{Config, LoadError, kernel, now};
 const BATCH_RECORDS: usize = 8_192;
 /// … and no more once their bytes are so many.
 const BATCH_BYTES: usize = 1 << 20;
+/// Records are kept together in so many bytes, or in more if one alone has more.
+/// Whoever keeps a payload keeps its chunk: an exchange that stays open for long
+/// at most two.
+const CHUNK_BYTES: usize = 4 << 10;
 /// How often the ring is looked at while traffic flows. Verdicts are the
 /// fresher the shorter it is.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
@@ -54,7 +58,7 @@ pub struct Capture {
     clock_due: Option<Instant>,
     traffic: Option<Instant>,
     mark: Option<Mark>,
-    batch: BytesMut,
+    /// Where each record of a chunk ends.
     ends: Vec<usize>,
 }
 
@@ -122,7 +126,6 @@ impl Capture {
             clock_due: None,
             traffic: None,
             mark: None,
-            batch: BytesMut::new(),
             ends: Vec::new(),
         };
         capture.set(switch::ACTIVE, u64::from(!config.empty));
@@ -140,20 +143,15 @@ impl Capture {
             let position = self.ring.reserved();
             Mark { time, position }
         });
-        let taken = self.take_batch(mark.position);
-        let batch = std::mem::take(&mut self.batch).freeze();
-        let mut start = 0;
-        for &end in &self.ends {
-            let record: Bytes = batch.slice(start..end);
-            start = end;
-            match decode(&record) {
-                Ok(decoded) => sink(decoded),
-                Err(error) => {
-                    log::debug!("{error}");
-                    self.reported.unreadable += 1;
-                    sink(lost(mark.time, LostReason::Unreadable, 1));
-                }
+        let (mut taken, mut bytes) = (0, 0);
+        while taken < BATCH_RECORDS && bytes < BATCH_BYTES {
+            let (records, chunk) = self.take_chunk(mark.position);
+            if records == 0 {
+                break;
             }
+            taken += records;
+            bytes += chunk.len();
+            self.decode(&chunk, mark.time, &mut sink);
         }
         let complete = (self.ring.position() >= mark.position).then_some(mark.time);
         if let Some(time) = complete {
@@ -245,11 +243,15 @@ impl Capture {
         Ok(total)
     }
 
-    fn take_batch(&mut self, end: u64) -> usize {
+    /// Takes records off the ring: how many, and the bytes of those that are
+    /// wanted.
+    fn take_chunk(&mut self, end: u64) -> (usize, Bytes) {
         self.ends.clear();
+        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
         let now = Instant::now();
         let mut taken = 0;
-        while taken < BATCH_RECORDS && self.batch.len() < BATCH_BYTES {
+        // One more of the usual size fits: else the chunk would be moved for it.
+        while chunk.len() < CHUNK_BYTES / 4 * 3 {
             let Some(item) = self.ring.next(end) else {
                 break;
             };
@@ -269,12 +271,27 @@ impl Capture {
                 self.traffic = Some(now);
             }
             let length = significant_length(item);
-            self.batch
-                .extend_from_slice(item.get(..length).unwrap_or(item));
-            self.ends.push(self.batch.len());
+            chunk.extend_from_slice(item.get(..length).unwrap_or(item));
+            self.ends.push(chunk.len());
         }
         self.ring.release();
-        taken
+        (taken, chunk.freeze())
+    }
+
+    fn decode(&mut self, chunk: &Bytes, now: Timestamp, sink: &mut impl FnMut(Decoded)) {
+        let mut start = 0;
+        for &end in &self.ends {
+            let record = chunk.slice(start..end);
+            start = end;
+            match decode(&record) {
+                Ok(decoded) => sink(decoded),
+                Err(error) => {
+                    log::debug!("{error}");
+                    self.reported.unreadable += 1;
+                    sink(lost(now, LostReason::Unreadable, 1));
+                }
+            }
+        }
     }
 
     /// The clocks as they stand to each other, at a time that is in the order of

@@ -11,9 +11,10 @@ mod command;
 pub mod host;
 mod proc;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use wirespan_stitch::event::{Event, Process};
 use wirespan_stitch::time::Timestamp;
 

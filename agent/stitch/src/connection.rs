@@ -54,14 +54,23 @@ impl Connection {
         self.last = self.last.max(data.time);
         self.settled = false;
         let direction = data.direction;
-        let pieces = self.streams[direction as usize].accept(data, counters);
-        if self.ignored {
-            return;
+        let Self {
+            limits,
+            source,
+            streams,
+            http,
+            ignored,
+            ..
+        } = self;
+        streams[direction as usize].accept(data, counters, |piece, counters| {
+            if !*ignored {
+                let mut context = context(limits, *source, counters);
+                http.handle(direction, piece, &mut context);
+            }
+        });
+        if !self.ignored {
+            self.decide(direction);
         }
-        for piece in pieces {
-            self.handle_piece(direction, piece, counters);
-        }
-        self.decide(direction);
     }
 
     /// The socket was closed: every exchange ends.
@@ -157,11 +166,7 @@ impl Connection {
     }
 
     fn http<'a>(&'a mut self, counters: &'a mut Counters) -> (&'a mut Http1, Context<'a>) {
-        let context = Context {
-            limits: &self.limits,
-            counters,
-            role: role_of(self.source),
-        };
+        let context = context(&self.limits, self.source, counters);
         (&mut self.http, context)
     }
 
@@ -185,6 +190,14 @@ impl Connection {
                 offset,
             });
         }
+    }
+}
+
+fn context<'a>(limits: &'a Limits, source: Source, counters: &'a mut Counters) -> Context<'a> {
+    Context {
+        limits,
+        counters,
+        role: role_of(source),
     }
 }
 

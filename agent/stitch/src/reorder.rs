@@ -30,6 +30,9 @@ impl Reorder {
         if time < self.released {
             self.late += 1;
         }
+        if self.waiting.back().is_none_or(|last| last.time() <= time) {
+            return self.waiting.push_back(event);
+        }
         let after = self
             .waiting
             .iter()

@@ -7,7 +7,6 @@
 //! [`crate::reorder`].
 
 use bytes::{Buf, Bytes};
-use smallvec::SmallVec;
 
 use crate::event::{Data, Direction, Opener, Shortfall};
 use crate::exchange::Moment;
@@ -57,9 +56,6 @@ pub enum Cause {
 /// Offsets and lengths beyond this one are nonsense: 1 PiB.
 const LAST_OFFSET: u64 = 1 << 50;
 
-/// Up to three pieces: a hole, the bytes, and what was not copied after them.
-pub type Pieces = SmallVec<[Piece; 2]>;
-
 /// How far one direction of a connection has been seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stream {
@@ -68,29 +64,34 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes one call's bytes: what was seen before is left out (the first
-    /// copy wins), what is missing before them becomes a hole.
-    pub fn accept(&mut self, mut data: Data, counters: &mut Counters) -> Pieces {
+    /// Takes one call's bytes, and gives up to three pieces of them to `take`: a
+    /// hole, the bytes, and what was not copied after them. What was seen before
+    /// is left out (the first copy wins), what is missing becomes the hole.
+    pub fn accept(
+        &mut self,
+        mut data: Data,
+        counters: &mut Counters,
+        mut take: impl FnMut(Piece, &mut Counters),
+    ) {
         // No connection carries so much; a damaged recording may say so.
         data.offset = data.offset.min(LAST_OFFSET);
         data.length = data.length.min(LAST_OFFSET);
-        let mut pieces = Pieces::new();
         let at = Moment {
             time: data.time,
             task: data.task,
         };
         let end = data.offset.saturating_add(data.length);
         let next = self.next.unwrap_or_else(|| beginning(&data));
-        if data.offset > next {
-            pieces.push(self.hole_before(next, data.offset, at, counters));
+        let hole = (data.offset > next).then(|| self.hole_before(next, data.offset, at, counters));
+        self.next = Some(next.max(end));
+        if let Some(hole) = hole {
+            take(hole, counters);
         }
         let known = next.saturating_sub(data.offset).min(data.length);
         if known > 0 {
             counters.bytes_repeated += known;
         }
-        self.next = Some(next.max(end));
-        push_call(&mut pieces, data, known, at, counters);
-        pieces
+        take_call(data, known, at, counters, take);
     }
 
     /// The hole that is left at the end when the stream is known to end at
@@ -144,18 +145,26 @@ fn beginning(data: &Data) -> u64 {
     }
 }
 
-fn push_call(pieces: &mut Pieces, data: Data, known: u64, at: Moment, counters: &mut Counters) {
+/// What a call brought beyond the first `known` bytes.
+fn take_call(
+    data: Data,
+    known: u64,
+    at: Moment,
+    counters: &mut Counters,
+    mut take: impl FnMut(Piece, &mut Counters),
+) {
     let mut bytes = data.payload;
     bytes.truncate(usize::try_from(data.length).unwrap_or(usize::MAX));
     let copied = bytes.len() as u64;
     if known < copied {
         bytes.advance(known as usize);
-        pieces.push(Piece::Bytes {
+        let piece = Piece::Bytes {
             offset: data.offset + known,
             bytes,
             opens: known == 0,
             at,
-        });
+        };
+        take(piece, counters);
     }
     let from = copied.max(known);
     if from < data.length {
@@ -164,11 +173,12 @@ fn push_call(pieces: &mut Pieces, data: Data, known: u64, at: Moment, counters: 
             _ => Cause::NotCopied,
         };
         counters.bytes_not_copied += data.length - from;
-        pieces.push(Piece::Hole {
+        let piece = Piece::Hole {
             offset: data.offset + from,
             length: data.length - from,
             cause,
             at,
-        });
+        };
+        take(piece, counters);
     }
 }

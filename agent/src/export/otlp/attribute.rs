@@ -1,9 +1,9 @@
 //! OTLP attributes, written into the message that has them.
 
-use std::fmt::{Display, Write as _};
-use std::net::IpAddr;
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::writer::Writer;
+use super::writer::{Writer, field_len, varint_len};
 
 /// Fields of `KeyValue`.
 const KEY: u32 = 1;
@@ -33,7 +33,7 @@ impl<'a> Attributes<'a> {
     }
 
     pub(super) fn string(&mut self, key: &str, value: &str) {
-        self.put(key, |writer| writer.field(STRING, value.as_bytes()));
+        self.text(key, value.as_bytes());
     }
 
     /// Adds nothing where the value is empty, as for a fact that is unknown.
@@ -51,8 +51,9 @@ impl<'a> Attributes<'a> {
 
     /// One string of these parts.
     pub(super) fn parts(&mut self, key: &str, parts: &[&str]) {
-        self.put(key, |writer| {
-            writer.begin(STRING, parts.iter().map(|part| part.len()).sum());
+        let len = parts.iter().map(|part| part.len()).sum();
+        self.put(key, field_len(len), |writer| {
+            writer.begin(STRING, len);
             for part in parts {
                 writer.raw(part.as_bytes());
             }
@@ -61,46 +62,94 @@ impl<'a> Attributes<'a> {
 
     /// The value as it is shown.
     pub(super) fn shown(&mut self, key: &str, value: impl Display) {
-        self.put(key, |writer| {
-            writer.message(STRING, |writer| {
-                // Writing to memory cannot fail.
-                let _ = write!(writer, "{value}");
-            });
-        });
+        self.string(key, &value.to_string());
     }
 
     /// An IPv4 address in an IPv6 one is shown as the former.
     pub(super) fn address(&mut self, key: &str, address: IpAddr) {
-        self.shown(key, address.to_canonical());
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.ipv4(key, address),
+            IpAddr::V6(address) => self.shown(key, address),
+        }
+    }
+
+    /// By hand, since every span has some: `Display` takes ten times as long.
+    fn ipv4(&mut self, key: &str, address: Ipv4Addr) {
+        let mut text = [b'.'; 15];
+        let mut len = 0;
+        for octet in address.octets() {
+            for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
+                if octet >= least {
+                    text[len] = b'0' + octet / unit % 10;
+                    len += 1;
+                }
+            }
+            len += 1;
+        }
+        self.text(key, &text[..len - 1]);
     }
 
     pub(super) fn int(&mut self, key: &str, value: impl TryInto<i64>) {
         let value = value.try_into().unwrap_or(i64::MAX);
-        self.put(key, |writer| writer.varint(INT, value.cast_unsigned()));
+        let value = value.cast_unsigned();
+        self.put(key, 1 + varint_len(value), |writer| {
+            writer.varint(INT, value);
+        });
     }
 
     pub(super) fn double(&mut self, key: &str, value: f64) {
-        self.put(key, |writer| writer.double(DOUBLE, value));
+        self.put(key, 1 + size_of::<f64>(), |writer| {
+            writer.double(DOUBLE, value);
+        });
     }
 
     pub(super) fn flag(&mut self, key: &str) {
-        self.put(key, |writer| writer.varint(BOOL, 1));
+        self.put(key, 2, |writer| writer.varint(BOOL, 1));
     }
 
     pub(super) fn strings<'s>(&mut self, key: &str, values: impl Iterator<Item = &'s str>) {
-        self.put(key, |writer| {
-            writer.message(ARRAY, |writer| {
-                for value in values {
-                    writer.message(VALUES, |writer| writer.field(STRING, value.as_bytes()));
-                }
-            });
+        let mut array = Writer::default();
+        for value in values {
+            array.begin(VALUES, field_len(value.len()));
+            array.field(STRING, value.as_bytes());
+        }
+        self.put(key, field_len(array.bytes().len()), |writer| {
+            writer.field(ARRAY, array.bytes());
         });
     }
 
-    fn put(&mut self, key: &str, value: impl FnOnce(&mut Writer)) {
-        self.writer.message(self.field, |writer| {
-            writer.field(KEY, key.as_bytes());
-            writer.message(VALUE, value);
-        });
+    fn text(&mut self, key: &str, value: &[u8]) {
+        let len = field_len(value.len());
+        let whole = field_len(key.len()) + field_len(len);
+        if whole < 0x80 {
+            // Nearly all are so short that each length takes one byte.
+            let head = [
+                self.field << 3 | 2,
+                whole as u32,
+                KEY << 3 | 2,
+                key.len() as u32,
+            ];
+            self.writer.raw(&head.map(|byte| byte as u8));
+            self.writer.raw(key.as_bytes());
+            let head = [
+                VALUE << 3 | 2,
+                len as u32,
+                STRING << 3 | 2,
+                value.len() as u32,
+            ];
+            self.writer.raw(&head.map(|byte| byte as u8));
+            self.writer.raw(value);
+        } else {
+            self.put(key, len, |writer| writer.field(STRING, value));
+        }
+    }
+
+    /// `value` writes the `len` bytes of an `AnyValue`.
+    fn put(&mut self, key: &str, len: usize, value: impl FnOnce(&mut Writer)) {
+        let Self { writer, field } = self;
+        writer.begin(*field, field_len(key.len()) + field_len(len));
+        writer.field(KEY, key.as_bytes());
+        writer.begin(VALUE, len);
+        value(writer);
     }
 }

@@ -18,7 +18,7 @@ use wirespan_stitch::time::WallTime;
 
 use attribute::Attributes;
 pub use target::QueryPolicy;
-use writer::Writer;
+use writer::{Writer, field_len};
 
 /// Version of the semantic conventions that names and values follow.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.38.0";
@@ -67,12 +67,14 @@ pub fn write_span(writer: &mut Writer, field: u32, span: &Span, query: QueryPoli
             writer.message(13, |writer| write_link(writer, link));
         }
         // Written also where it says nothing: so the collector shows it.
-        writer.message(15, |writer| {
-            if failed {
+        if failed {
+            writer.message(15, |writer| {
                 writer.known(2, status_message(&span.exchange).as_bytes());
                 writer.varint(3, STATUS_ERROR);
-            }
-        });
+            });
+        } else {
+            writer.begin(15, 0);
+        }
     });
 }
 
@@ -133,10 +135,9 @@ fn write_events(writer: &mut Writer, field: u32, span: &Span) {
     ];
     for (name, time) in times {
         if let Some(WallTime(nanoseconds)) = time {
-            writer.message(field, |writer| {
-                writer.fixed64(1, nanoseconds);
-                writer.field(2, name.as_bytes());
-            });
+            writer.begin(field, 1 + size_of::<u64>() + field_len(name.len()));
+            writer.fixed64(1, nanoseconds);
+            writer.field(2, name.as_bytes());
         }
     }
 }

@@ -62,9 +62,10 @@ impl<'a> Target<'a> {
     }
 
     fn with_path(self, target: &'a str) -> Self {
-        let target = target.split('#').next().unwrap_or_default();
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
+        let find = |text: &str, mark| text.bytes().position(|byte| byte == mark);
+        let target = &target[..find(target, b'#').unwrap_or(target.len())];
+        let (path, query) = match find(target, b'?') {
+            Some(at) => (&target[..at], Some(&target[at + 1..])),
             None => (target, None),
         };
         Self {

@@ -81,8 +81,14 @@ impl Writer {
 
     /// A field whose `len` bytes are written next, by [`Writer::raw`].
     pub fn begin(&mut self, field: u32, len: usize) {
-        self.key(field, Wire::Length);
-        self.put_varint(len as u64);
+        if field < 0x10 && len < 0x80 {
+            // Both take one byte, as nearly always.
+            let key = field << 3 | Wire::Length as u32;
+            self.bytes.extend_from_slice(&[key as u8, len as u8]);
+        } else {
+            self.key(field, Wire::Length);
+            self.put_varint(len as u64);
+        }
     }
 
     /// Bytes as they are.
@@ -90,32 +96,28 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// A field with what `fill` writes: a message, or a text in parts.
+    /// A field with what `fill` writes: a message of some 128 bytes to 16 KiB.
+    /// Any other is right too, but its bytes are moved.
     pub fn message(&mut self, field: u32, fill: impl FnOnce(&mut Self)) {
+        const ROOM: usize = 2;
         self.key(field, Wire::Length);
-        self.bytes.push(0);
-        let start = self.bytes.len();
+        let start = self.bytes.len() + ROOM;
+        self.bytes.extend_from_slice(&[0; ROOM]);
         fill(self);
         let len = self.bytes.len() - start;
-        if let Ok(len @ 0..0x80) = u8::try_from(len) {
-            self.bytes[start - 1] = len;
-        } else {
-            self.insert_length(start, len);
+        let room = varint_len(len as u64);
+        if room != ROOM {
+            let end = self.bytes.len();
+            self.bytes.resize(end.max(end + room - ROOM), 0);
+            self.bytes.copy_within(start..end, start + room - ROOM);
+            self.bytes.truncate(end + room - ROOM);
         }
-    }
-
-    /// Most messages are short: only for the others, bytes are moved to make
-    /// room for more than one byte of length.
-    fn insert_length(&mut self, start: usize, len: usize) {
-        let room = varint_len(len) - 1;
-        self.bytes.resize(start + len + room, 0);
-        self.bytes.copy_within(start..start + len, start + room);
         let mut rest = len;
-        for byte in &mut self.bytes[start - 1..start + room] {
+        for byte in &mut self.bytes[start - ROOM..start - ROOM + room] {
             *byte = rest as u8 | 0x80;
             rest >>= 7;
         }
-        self.bytes[start + room - 1] &= 0x7f;
+        self.bytes[start - ROOM + room - 1] &= 0x7f;
     }
 
     fn key(&mut self, field: u32, wire: Wire) {
@@ -131,21 +133,14 @@ impl Writer {
     }
 }
 
-/// For `write!`.
-impl std::fmt::Write for Writer {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.raw(text.as_bytes());
-        Ok(())
-    }
-}
-
 /// Bytes that a field of `len` bytes takes, where `field` is at most 15.
 pub fn field_len(len: usize) -> usize {
-    1 + varint_len(len) + len
+    1 + varint_len(len as u64) + len
 }
 
-fn varint_len(value: usize) -> usize {
-    let bits = usize::BITS - (value | 1).leading_zeros();
+/// Bytes that a number takes.
+pub fn varint_len(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize
 }
 

@@ -1,26 +1,112 @@
 //! The second half of the engine: what follows from an exchange that starts,
 //! is answered and ends, through propagation, causality and placing to a span.
 
-use bytes::Bytes;
+use std::collections::VecDeque;
 
-use super::Engine;
-use crate::causality::{Act, ExchangeId, Features};
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use super::Config;
+use crate::account::Account;
+use crate::causality::{Act, Causality, ExchangeId, Features};
+use crate::connection::{Progress, Step};
 use crate::event::{Connection, SocketId, Source};
 use crate::exchange::{Exchange, Moment, Role};
 use crate::features;
 use crate::identity::MessageId;
+use crate::processes::Processes;
 use crate::propagation;
-use crate::sockets::Open;
+use crate::sockets::{Open, Socket};
 use crate::span::Span;
-use crate::time::{Timestamp, WallTime};
-use crate::trace::{Context, Ended, Placed, PlacedBy, Start};
+use crate::time::{Clock, Timestamp, WallTime};
+use crate::trace::{Assembly, Context, Ended, Placed, PlacedBy, Start};
 
-impl Engine {
-    pub(super) fn requested(&mut self, id: SocketId, ordinal: u64, now: Timestamp) {
+/// The stages behind HTTP: in, what sockets have to say; out, spans.
+#[derive(Debug)]
+pub(super) struct Exchanges {
+    pub(super) account: Account,
+    pub(super) clock: Clock,
+    pub(super) processes: Processes,
+    pub(super) spans: VecDeque<Span>,
+    causality: Causality,
+    /// In packet captures: the exchange that a call is another name of.
+    calls: HashMap<ExchangeId, ExchangeId>,
+    assembly: Assembly,
+    last_id: u64,
+    /// See [`Config::ignored_parameters`].
+    ignored_parameters: Vec<String>,
+}
+
+impl Exchanges {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            account: Account::default(),
+            clock: Clock::default(),
+            processes: Processes::default(),
+            spans: VecDeque::new(),
+            causality: Causality::new(config.causality.clone()),
+            calls: HashMap::new(),
+            assembly: Assembly::new(config.parent_confidence, config.keep_candidates),
+            last_id: 0,
+            ignored_parameters: config.ignored_parameters.clone(),
+        }
+    }
+
+    /// Takes out what a socket has to say of its exchanges.
+    pub(super) fn take(&mut self, id: SocketId, socket: &mut Socket, now: Timestamp) {
+        while let Some(Progress { ordinal, step }) = socket.http.poll() {
+            match step {
+                Step::Requested => self.requested(id, socket, ordinal, now),
+                Step::RequestEnded(_) => {}
+                Step::Answering(at) => self.answering(socket, ordinal, at),
+                Step::Finished(exchange) => self.finished(socket, ordinal, exchange, now),
+            }
+        }
+    }
+
+    pub(super) fn observe(&mut self, act: Act) {
+        self.causality.observe(act);
+        self.place();
+    }
+
+    pub(super) fn causality_timeout(&mut self, now: Timestamp) {
+        self.causality.handle_timeout(now);
+        self.place();
+    }
+
+    pub(super) fn placement_timeout(&mut self, now: Timestamp) {
+        self.assembly.handle_timeout(now);
+        self.hand_out();
+    }
+
+    pub(super) fn causality_due(&self) -> Option<Timestamp> {
+        self.causality.poll_timeout()
+    }
+
+    pub(super) fn placement_due(&self) -> Option<Timestamp> {
+        self.assembly.poll_timeout()
+    }
+
+    /// The input has ended, and so have all sockets.
+    pub(super) fn finish(&mut self) {
+        self.causality.finish();
+        self.place();
+        self.assembly.finish();
+        self.hand_out();
+    }
+
+    /// The account, but for what only the stages before know.
+    pub(super) fn account(&self) -> Account {
+        Account {
+            open: self.assembly.open() as u64 + self.spans.len() as u64,
+            overdue: self.assembly.overdue(),
+            causality: self.causality.counters(),
+            ..self.account.clone()
+        }
+    }
+
+    fn requested(&mut self, id: SocketId, socket: &mut Socket, ordinal: u64, now: Timestamp) {
         let exchange_id = self.next_id();
-        let Some(socket) = self.sockets.get(id) else {
-            return;
-        };
         let Some(exchange) = socket.http.exchange(ordinal) else {
             return;
         };
@@ -28,7 +114,7 @@ impl Engine {
         let at = exchange.request.message.first;
         let message = MessageId::new(&facts, role, exchange.request.message.offset);
         let first = socket.requests == 0;
-        let head = Head::read(exchange, &facts, first, &self.config.ignored_parameters);
+        let head = Head::read(exchange, &facts, first, &self.ignored_parameters);
         let Head {
             features,
             context,
@@ -84,10 +170,7 @@ impl Engine {
         });
     }
 
-    pub(super) fn answering(&mut self, id: SocketId, ordinal: u64, at: Moment) {
-        let Some(socket) = self.sockets.get(id) else {
-            return;
-        };
+    fn answering(&mut self, socket: &Socket, ordinal: u64, at: Moment) {
         let Some(open) = socket
             .open
             .iter()
@@ -101,16 +184,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn finished(
+    fn finished(
         &mut self,
-        id: SocketId,
+        socket: &mut Socket,
         ordinal: u64,
         exchange: Box<Exchange>,
         now: Timestamp,
     ) {
-        let Some(socket) = self.sockets.get(id) else {
-            return;
-        };
         let Some(open) = socket.close(ordinal) else {
             return;
         };
@@ -134,13 +214,8 @@ impl Engine {
         self.hand_out();
     }
 
-    pub(super) fn observe(&mut self, act: Act) {
-        self.causality.observe(act);
-        self.place();
-    }
-
     /// Takes the decisions of the causality stage to their exchanges.
-    pub(super) fn place(&mut self) {
+    fn place(&mut self) {
         while let Some(mut decision) = self.causality.poll_decision() {
             if let Some(exchange) = self.calls.remove(&decision.call) {
                 decision.call = exchange;
@@ -150,7 +225,7 @@ impl Engine {
         self.hand_out();
     }
 
-    pub(super) fn hand_out(&mut self) {
+    fn hand_out(&mut self) {
         while let Some(placed) = self.assembly.poll() {
             self.account.spans += 1;
             let span = self.span(placed);

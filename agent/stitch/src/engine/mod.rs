@@ -13,21 +13,19 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
 use crate::account::Account;
-use crate::causality::{self, Act, Causality, ExchangeId};
-use crate::connection::{Connection, End, Progress, Step};
+use crate::causality::{self, Act};
+use crate::connection::{Connection, End};
 use crate::event::{Closed, Data, Event, Opened, SocketId, Task};
 use crate::exchange::Moment;
-use crate::processes::Processes;
 use crate::protocol::Limits;
 use crate::reorder::Reorder;
 use crate::sockets::{Socket, Sockets};
 use crate::span::Span;
 use crate::time::{Clock, Timestamp};
-use crate::trace::Assembly;
 use crate::verdict::Verdict;
+
+use exchanges::Exchanges;
 
 /// What an engine may be told to do otherwise.
 #[derive(Clone, Debug)]
@@ -65,6 +63,9 @@ impl Default for Config {
 /// may, where adding to them gets nowhere.
 const END_OF_TIME: Timestamp = Timestamp(u64::MAX >> 2);
 
+/// The deadline where there is none.
+const NEVER: Timestamp = Timestamp(u64::MAX);
+
 /// Why an engine wants to be called at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutReason {
@@ -82,46 +83,34 @@ pub enum TimeoutReason {
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
-    clock: Clock,
     reorder: Reorder,
     sockets: Sockets,
-    timers: BinaryHeap<Reverse<(Timestamp, SocketId)>>,
-    processes: Processes,
-    causality: Causality,
-    /// In packet captures: the exchange that a call is another name of.
-    calls: HashMap<ExchangeId, ExchangeId>,
-    assembly: Assembly,
+    timers: Timers,
+    exchanges: Exchanges,
     verdicts: VecDeque<Verdict>,
-    spans: VecDeque<Span>,
-    last_id: u64,
     now: Timestamp,
-    account: Account,
 }
+
+/// Deadlines of sockets, the earliest first.
+type Timers = BinaryHeap<Reverse<(Timestamp, SocketId)>>;
 
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(config: Config) -> Self {
         Self {
-            clock: Clock::default(),
             reorder: Reorder::default(),
             sockets: Sockets::new(config.max_sockets),
-            timers: BinaryHeap::new(),
-            processes: Processes::default(),
-            causality: Causality::new(config.causality.clone()),
-            calls: HashMap::new(),
-            assembly: Assembly::new(config.parent_confidence, config.keep_candidates),
+            timers: Timers::new(),
+            exchanges: Exchanges::new(&config),
             verdicts: VecDeque::new(),
-            spans: VecDeque::new(),
-            last_id: 0,
             now: Timestamp::default(),
-            account: Account::default(),
             config,
         }
     }
 
     /// Takes an event in.
     pub fn handle_event(&mut self, event: Event) {
-        self.account.events += 1;
+        self.exchanges.account.events += 1;
         self.reorder.push(event);
         self.release(Timestamp(0));
     }
@@ -138,15 +127,12 @@ impl Engine {
         for id in self.sockets.ids() {
             self.give_up(id, End::EndOfInput);
         }
-        self.causality.finish();
-        self.place();
-        self.assembly.finish();
-        self.hand_out();
+        self.exchanges.finish();
     }
 
     /// The next span.
     pub fn poll_span(&mut self) -> Option<Span> {
-        self.spans.pop_front()
+        self.exchanges.spans.pop_front()
     }
 
     /// The next verdict for the source.
@@ -156,12 +142,13 @@ impl Engine {
 
     /// When to call [`Self::handle_timeout`] at the latest, if no event comes,
     /// and what for.
-    pub fn poll_timeout(&mut self) -> Option<(Timestamp, TimeoutReason)> {
+    pub fn poll_timeout(&self) -> Option<(Timestamp, TimeoutReason)> {
         let held = self
             .reorder
             .next()
             .map(|time| (time, TimeoutReason::Reorder));
-        [held, self.next_deadline()]
+        let deadline = Some(self.next_deadline()).filter(|(due, _)| *due < NEVER);
+        [held, deadline]
             .into_iter()
             .flatten()
             .min_by_key(|(time, _)| *time)
@@ -170,11 +157,8 @@ impl Engine {
     /// What became of the requests so far.
     pub fn account(&self) -> Account {
         Account {
-            open: self.assembly.open() as u64 + self.spans.len() as u64,
             late_events: self.reorder.late(),
-            overdue: self.assembly.overdue(),
-            causality: self.causality.counters(),
-            ..self.account.clone()
+            ..self.exchanges.account()
         }
     }
 
@@ -189,51 +173,48 @@ impl Engine {
     /// Lets every deadline up to `now` pass, in order.
     fn advance(&mut self, now: Timestamp) {
         let now = now.min(END_OF_TIME);
-        while let Some((due, reason)) = self.next_deadline().filter(|(due, _)| *due <= now) {
+        loop {
+            let (due, reason) = self.next_deadline();
+            if due > now {
+                return;
+            }
             match reason {
                 TimeoutReason::Connection => self.connection_timeout(due),
-                TimeoutReason::Causality => {
-                    self.causality.handle_timeout(due);
-                    self.place();
-                }
-                TimeoutReason::Placement => {
-                    self.assembly.handle_timeout(due);
-                    self.hand_out();
-                }
+                TimeoutReason::Causality => self.exchanges.causality_timeout(due),
+                TimeoutReason::Placement => self.exchanges.placement_timeout(due),
                 TimeoutReason::Reorder => {}
             }
         }
     }
 
-    fn next_deadline(&mut self) -> Option<(Timestamp, TimeoutReason)> {
-        let connection = self.timers.peek().map(|Reverse((due, _))| *due);
-        [
-            connection.map(|due| (due, TimeoutReason::Connection)),
-            self.causality
-                .poll_timeout()
-                .map(|due| (due, TimeoutReason::Causality)),
-            self.assembly
-                .poll_timeout()
-                .map(|due| (due, TimeoutReason::Placement)),
-        ]
-        .into_iter()
-        .flatten()
-        .min_by_key(|(due, _)| *due)
+    /// The earliest deadline; of several at one time, that of the first stage.
+    fn next_deadline(&self) -> (Timestamp, TimeoutReason) {
+        let connection = self.timers.peek().map_or(NEVER, |Reverse((due, _))| *due);
+        let causality = self.exchanges.causality_due().unwrap_or(NEVER);
+        let placement = self.exchanges.placement_due().unwrap_or(NEVER);
+        if connection <= causality && connection <= placement {
+            (connection, TimeoutReason::Connection)
+        } else if causality <= placement {
+            (causality, TimeoutReason::Causality)
+        } else {
+            (placement, TimeoutReason::Placement)
+        }
     }
 
     fn handle(&mut self, event: Event) {
+        let exchanges = &mut self.exchanges;
         match event {
             Event::Data(data) => self.handle_data(data),
             Event::Opened(opened) => self.handle_opened(&opened),
             Event::Closed(closed) => self.handle_closed(&closed),
-            Event::Process(process) => self.processes.insert(process),
+            Event::Process(process) => exchanges.processes.insert(process),
             Event::Exited { time, pid } => {
-                self.processes.exited(pid, time);
-                self.observe(Act::Exited { pid, time });
+                exchanges.processes.exited(pid, time);
+                exchanges.observe(Act::Exited { pid, time });
             }
-            Event::Woke(woke) => self.observe(Act::Woke(woke)),
-            Event::Clock { time, wall } => self.clock = Clock { time, wall },
-            Event::Lost(lost) => self.account.lost_events += lost.count,
+            Event::Woke(woke) => exchanges.observe(Act::Woke(woke)),
+            Event::Clock { time, wall } => exchanges.clock = Clock { time, wall },
+            Event::Lost(lost) => exchanges.account.lost_events += lost.count,
         }
     }
 
@@ -245,10 +226,15 @@ impl Engine {
             Socket::new(data.connection, data.source, http)
         });
         socket.facts = data.connection;
-        socket.http.handle_data(data, &mut self.account.http);
-        self.drain(id, now);
+        socket
+            .http
+            .handle_data(data, &mut self.exchanges.account.http);
+        self.verdicts
+            .extend(std::iter::from_fn(|| socket.http.poll_verdict()));
+        self.exchanges.take(id, socket, now);
+        set_timer(&mut self.timers, id, socket);
         while let Some(surplus) = self.sockets.surplus() {
-            self.account.evicted_sockets += 1;
+            self.exchanges.account.evicted_sockets += 1;
             self.give_up(surplus, End::Evicted);
         }
     }
@@ -259,7 +245,7 @@ impl Engine {
                 time: opened.time,
                 task: opened.task,
             };
-            self.observe(Act::Connected {
+            self.exchanges.observe(Act::Connected {
                 socket: opened.socket,
                 at,
             });
@@ -267,21 +253,21 @@ impl Engine {
     }
 
     fn handle_closed(&mut self, closed: &Closed) {
-        let Some(socket) = self.sockets.get(closed.socket) else {
+        let Some(mut socket) = self.sockets.remove(closed.socket) else {
             return;
         };
-        socket.http.handle_closed(closed, &mut self.account.http);
-        self.drain(closed.socket, closed.time);
-        self.sockets.remove(closed.socket);
+        socket
+            .http
+            .handle_closed(closed, &mut self.exchanges.account.http);
+        self.exchanges.take(closed.socket, &mut socket, closed.time);
     }
 
     fn give_up(&mut self, id: SocketId, end: End) {
-        let Some(socket) = self.sockets.get(id) else {
+        let Some(mut socket) = self.sockets.remove(id) else {
             return;
         };
-        socket.http.finish(end, &mut self.account.http);
-        self.drain(id, self.now);
-        self.sockets.remove(id);
+        socket.http.finish(end, &mut self.exchanges.account.http);
+        self.exchanges.take(id, &mut socket, self.now);
     }
 
     fn connection_timeout(&mut self, due: Timestamp) {
@@ -292,32 +278,19 @@ impl Engine {
             return;
         };
         socket.timer = None;
-        socket.http.handle_timeout(due, &mut self.account.http);
-        self.drain(id, due);
+        socket
+            .http
+            .handle_timeout(due, &mut self.exchanges.account.http);
+        self.exchanges.take(id, socket, due);
+        set_timer(&mut self.timers, id, socket);
     }
+}
 
-    /// Takes out what a connection has to say.
-    fn drain(&mut self, id: SocketId, now: Timestamp) {
-        while let Some(socket) = self.sockets.get(id) {
-            if let Some(verdict) = socket.http.poll_verdict() {
-                self.verdicts.push_back(verdict);
-            }
-            let Some(Progress { ordinal, step }) = socket.http.poll() else {
-                break;
-            };
-            match step {
-                Step::Requested => self.requested(id, ordinal, now),
-                Step::RequestEnded(_) => {}
-                Step::Answering(at) => self.answering(id, ordinal, at),
-                Step::Finished(exchange) => self.finished(id, ordinal, exchange, now),
-            }
-        }
-        if let Some(socket) = self.sockets.get(id)
-            && let Some(due) = socket.http.deadline()
-            && socket.timer.is_none_or(|set| due < set)
-        {
-            socket.timer = Some(due);
-            self.timers.push(Reverse((due, id)));
-        }
+fn set_timer(timers: &mut Timers, id: SocketId, socket: &mut Socket) {
+    if let Some(due) = socket.http.deadline()
+        && socket.timer.is_none_or(|set| due < set)
+    {
+        socket.timer = Some(due);
+        timers.push(Reverse((due, id)));
     }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry as Slot;
 use smallvec::SmallVec;
 
 use crate::causality::{Candidate, Decision, ExchangeId};
@@ -40,9 +41,10 @@ pub const PEER_LAG: Duration = Duration::from_millis(100);
 /// The longest an exchange waits for its place.
 pub const PLACE_LAG: Duration = Duration::from_secs(10);
 
-/// How many placed server exchanges are remembered after they were handed out,
-/// for calls that they caused but that are decided later.
-const REMEMBERED: usize = 65_536;
+/// Among how many exchanges, the latest to start, those of servers are remembered
+/// after they were handed out, for calls that they caused but that are decided
+/// later.
+const REMEMBERED: u64 = 131_072;
 
 /// Guesses below this confidence are noise, and not worth a link.
 const LINK_CONFIDENCE: f32 = 0.05;
@@ -157,12 +159,10 @@ struct Ends {
     server: Option<ExchangeId>,
 }
 
-/// Places of server exchanges that were handed out; the oldest is forgotten.
+/// Places of server exchanges that were handed out: each where its number says,
+/// until one with a number that is greater by [`REMEMBERED`] takes it.
 #[derive(Debug, Default)]
-struct Remembered {
-    places: HashMap<ExchangeId, (TraceId, SpanId)>,
-    order: VecDeque<ExchangeId>,
-}
+struct Remembered(Vec<Option<(ExchangeId, (TraceId, SpanId))>>);
 
 impl Assembly {
     /// Parents need at least a confidence of `threshold`, 0 to 1.
@@ -259,18 +259,18 @@ impl Assembly {
         let (first, last) = times(&ended.exchange);
         entry.ended = Some(ended);
         let (role, message) = (entry.role, entry.message);
-        match role {
-            Role::Server => {
-                if let Some(client) = self.ends.get(&message).and_then(|ends| ends.client) {
-                    if let Some(entry) = self.entries.get_mut(&client) {
-                        entry.served = Served::At(first, last);
-                    }
-                    self.hand_out(client);
-                }
+        if role == Role::Server
+            && let Some(client) = self.ends.get(&message).and_then(|ends| ends.client)
+        {
+            if let Some(entry) = self.entries.get_mut(&client) {
+                entry.served = Served::At(first, last);
             }
-            Role::Client => self.peer_timers.push_back((now + PEER_LAG, id)),
+            self.hand_out(client);
         }
-        self.hand_out(id);
+        let waits = !self.hand_out(id);
+        if waits && role == Role::Client {
+            self.peer_timers.push_back((now + PEER_LAG, id));
+        }
     }
 
     /// Lets waits end that have lasted too long.
@@ -281,24 +281,12 @@ impl Assembly {
         while let Some((_, id)) = self.place_timers.pop_front_if(|(due, _)| *due <= now) {
             self.place_overdue(id);
         }
+        self.drop_idle_peer_timers();
+        self.drop_idle_place_timers();
     }
 
     /// When [`Self::handle_timeout`] has something to do next.
-    pub fn poll_timeout(&mut self) -> Option<Timestamp> {
-        let Self {
-            entries,
-            peer_timers,
-            place_timers,
-            ..
-        } = self;
-        let done = |id: &ExchangeId| !entries.contains_key(id);
-        while peer_timers.pop_front_if(|(_, id)| done(id)).is_some() {}
-        let placed = |id: &ExchangeId| {
-            entries
-                .get(id)
-                .is_none_or(|entry| matches!(entry.placing, Placing::Placed(_)))
-        };
-        while place_timers.pop_front_if(|(_, id)| placed(id)).is_some() {}
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
         let fronts = [self.peer_timers.front(), self.place_timers.front()];
         fronts.into_iter().flatten().map(|(due, _)| *due).min()
     }
@@ -332,7 +320,7 @@ impl Assembly {
     fn weighed(&self, decision: &Decision) -> Vec<Weighed> {
         let span_id = |cause| match self.entries.get(cause) {
             Some(entry) => Some(entry.span_id),
-            None => Some(self.remembered.places.get(cause)?.1),
+            None => Some(self.remembered.get(*cause)?.1),
         };
         let kept = decision.candidates.iter().filter(|_| self.keep_candidates);
         kept.filter_map(|candidate| {
@@ -381,7 +369,7 @@ impl Assembly {
                 }
                 return;
             }
-            None => self.remembered.places.get(&on).copied(),
+            None => self.remembered.get(on),
         };
         match place {
             Some(on) => self.place_by(id, on, tie),
@@ -413,6 +401,9 @@ impl Assembly {
             entry.placing = Placing::Placed(place);
             let waiters = std::mem::take(&mut entry.waiters);
             entry.relied_on |= !waiters.is_empty();
+            if self.place_timers.front().is_some_and(|front| front.1 == id) {
+                self.drop_idle_place_timers();
+            }
             for waiter in waiters.into_iter().rev() {
                 if let Some(entry) = self.entries.get(&waiter)
                     && let Placing::Behind(tie) = entry.placing
@@ -451,26 +442,37 @@ impl Assembly {
     }
 
     /// Hands `id` out if it has an end, a place and nothing left to wait for.
-    fn hand_out(&mut self, id: ExchangeId) {
-        let Some(entry) = self.entries.get(&id) else {
-            return;
+    /// Returns whether it had.
+    fn hand_out(&mut self, id: ExchangeId) -> bool {
+        let Slot::Occupied(slot) = self.entries.entry(id) else {
+            return false;
         };
+        let entry = slot.get();
         if entry.ended.is_none() || !matches!(entry.placing, Placing::Placed(_)) {
-            return;
+            return false;
         }
-        let has_server = self
-            .ends
-            .get(&entry.message)
-            .is_some_and(|ends| ends.server.is_some());
-        if entry.role == Role::Client && has_server && matches!(entry.served, Served::Unknown) {
-            return;
+        if let Slot::Occupied(mut ends) = self.ends.entry(entry.message) {
+            let Ends { client, server } = ends.get_mut();
+            match entry.role {
+                Role::Client if server.is_some() && matches!(entry.served, Served::Unknown) => {
+                    return false;
+                }
+                Role::Client => *client = None,
+                Role::Server => *server = None,
+            }
+            if client.is_none() && server.is_none() {
+                ends.remove();
+            }
         }
-        let Some(entry) = self.entries.remove(&id) else {
-            return;
-        };
-        self.forget_end(entry.message, entry.role);
+        let entry = slot.remove();
+        if self.peer_timers.front().is_some_and(|front| front.1 == id) {
+            self.drop_idle_peer_timers();
+        }
+        if self.place_timers.front().is_some_and(|front| front.1 == id) {
+            self.drop_idle_place_timers();
+        }
         let (Some(ended), Placing::Placed(place)) = (entry.ended, entry.placing) else {
-            return;
+            return false;
         };
         if entry.role == Role::Server {
             self.remembered.insert(id, (place.trace_id, entry.span_id));
@@ -491,19 +493,27 @@ impl Assembly {
             served,
             candidates: entry.candidates,
         });
+        true
     }
 
-    fn forget_end(&mut self, message: MessageId, role: Role) {
-        let Some(ends) = self.ends.get_mut(&message) else {
-            return;
+    /// Keeps in front a timer of an exchange that is still here.
+    fn drop_idle_peer_timers(&mut self) {
+        let gone = |id: &ExchangeId| !self.entries.contains_key(id);
+        while self.peer_timers.pop_front_if(|(_, id)| gone(id)).is_some() {}
+    }
+
+    /// Keeps in front a timer of an exchange that has no place yet.
+    fn drop_idle_place_timers(&mut self) {
+        let placed = |id: &ExchangeId| {
+            self.entries
+                .get(id)
+                .is_none_or(|entry| matches!(entry.placing, Placing::Placed(_)))
         };
-        match role {
-            Role::Client => ends.client = None,
-            Role::Server => ends.server = None,
-        }
-        if ends.client.is_none() && ends.server.is_none() {
-            self.ends.remove(&message);
-        }
+        while self
+            .place_timers
+            .pop_front_if(|(_, id)| placed(id))
+            .is_some()
+        {}
     }
 }
 
@@ -519,13 +529,20 @@ impl Entry {
 
 impl Remembered {
     fn insert(&mut self, id: ExchangeId, place: (TraceId, SpanId)) {
-        if self.order.len() == REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.places.remove(&oldest);
+        let at = Self::index(id);
+        if at >= self.0.len() {
+            self.0.resize(at + 1, None);
         }
-        self.order.push_back(id);
-        self.places.insert(id, place);
+        self.0[at] = Some((id, place));
+    }
+
+    fn get(&self, id: ExchangeId) -> Option<(TraceId, SpanId)> {
+        let (found, place) = (*self.0.get(Self::index(id))?)?;
+        (found == id).then_some(place)
+    }
+
+    fn index(id: ExchangeId) -> usize {
+        (id.0 % REMEMBERED) as usize
     }
 }
 
