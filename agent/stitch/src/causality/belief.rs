@@ -26,6 +26,15 @@ struct Node {
 /// Brings what evidence says of these calls (in the order of their starts) up
 /// to date, the chains that they are on included.
 pub(super) fn propagate(scene: &mut Scene, calls: &[u32]) {
+    if let [slot] = calls
+        && let Some(call) = scene.calls.get_mut(*slot)
+        && call.follows.is_none()
+        && call.followers.is_empty()
+    {
+        // On no chain: its own evidence is all.
+        call.told.clear();
+        return;
+    }
     let mut nodes: HashMap<u32, Node> = HashMap::with_capacity(calls.len());
     for slot in calls {
         nodes.insert(*slot, Node::default());

@@ -60,6 +60,8 @@ pub(super) struct Owner {
     due: VecDeque<(Timestamp, u32, ExchangeId)>,
     /// Answered requests, in the order in which they may be forgotten.
     leaving: VecDeque<(Timestamp, u32, ExchangeId)>,
+    /// Whether the process ever made a call.
+    calls: bool,
     undecided: usize,
     now: Timestamp,
 }
@@ -86,6 +88,7 @@ impl Owner {
             effort: Effort::full(config.effort),
             due: VecDeque::new(),
             leaving: VecDeque::new(),
+            calls: false,
             undecided: 0,
             now,
         }
@@ -144,7 +147,9 @@ impl Owner {
             }
         }
         let slot = self.scene.add_request(scene::request(id, at, features));
-        self.solver(desk.config).locate(slot);
+        if self.calls {
+            self.solver(desk.config).locate(slot);
+        }
         slot
     }
 
@@ -161,6 +166,7 @@ impl Owner {
             desk.counters.decided_early += 1;
             self.decide_oldest(desk);
         }
+        self.calls = true;
         self.effort.earn(desk.config.effort);
         let mut said = Said::default();
         for (_, kind) in AT_CALL
@@ -228,6 +234,12 @@ impl Owner {
     /// A response's first piece was written.
     pub(super) fn responded(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
         if !self.scene.respond(slot, at) {
+            return;
+        }
+        if !self.calls {
+            // Who never calls is nobody's cause: nothing to learn, nothing to keep.
+            desk.gone
+                .extend(self.scene.remove_request(slot).map(|request| request.id));
             return;
         }
         let mut said = Vec::new();
