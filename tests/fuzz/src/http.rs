@@ -52,7 +52,11 @@ pub(crate) fn run(input: &[u8]) {
 }
 
 /// What framing does not recover from by itself.
-const BROKEN: [Anomaly; 2] = [Anomaly::ExcessBytes, Anomaly::InvalidChunk];
+const BROKEN: [Anomaly; 3] = [
+    Anomaly::ExcessBytes,
+    Anomaly::InvalidChunk,
+    Anomaly::NoStatusLine,
+];
 
 /// How a conversation is followed.
 #[derive(Debug)]
