@@ -38,6 +38,8 @@ pub struct Reader {
     marks: CaptureMarks,
     next_anomalies: Anomalies,
     next_marks: CaptureMarks,
+    /// It began lost, and has passed over nothing yet.
+    fresh: bool,
 }
 
 /// What a reader has to say. It has nothing to say once it needs more bytes.
@@ -97,6 +99,7 @@ impl Default for Reader {
             marks: CaptureMarks::default(),
             next_anomalies: Anomalies::default(),
             next_marks: CaptureMarks::default(),
+            fresh: false,
         }
     }
 }
@@ -188,6 +191,7 @@ impl Reader {
     /// Says that the place is lost, before anything was read.
     pub fn begin_lost(&mut self) {
         self.state = State::Lost { inside: false };
+        self.fresh = true;
     }
 
     /// Says which kind of messages goes in this direction.
@@ -307,6 +311,7 @@ impl Reader {
             }
             self.partial.start(input);
         }
+        let (offset, began) = (self.partial.offset, self.partial.first);
         match self.partial.push(input, self.kind, limits) {
             Push::More => None,
             Push::Head(head) => {
@@ -314,7 +319,7 @@ impl Reader {
                 Some(self.begin(head))
             }
             Push::Foreign(first) => {
-                self.start_message(self.partial.offset, self.partial.first, input.at, 0);
+                self.start_message(offset, began, input.at, 0);
                 self.message.body_wire_size = first.len() as u64;
                 self.message.body_size = first.len() as u64;
                 self.partial = PartialHead::default();
@@ -387,7 +392,10 @@ impl Reader {
 
     fn lose_end(&mut self) {
         self.marks.insert(CaptureMarks::END_INFERRED);
-        self.marks.insert(CaptureMarks::BODY_SIZE_UNKNOWN);
+        self.marks.insert(match self.kind {
+            Some(Kind::Request) => CaptureMarks::REQUEST_SIZE_UNKNOWN,
+            _ => CaptureMarks::RESPONSE_SIZE_UNKNOWN,
+        });
     }
 
     fn suits(&self, head: &Head) -> bool {

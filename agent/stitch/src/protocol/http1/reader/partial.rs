@@ -6,8 +6,6 @@ use crate::exchange::{Anomaly, Moment};
 use crate::protocol::http1::head::{self, Head, Kind, Parsed};
 use crate::protocol::{Limits, Protocol};
 
-use super::search::is_convincing;
-
 /// The beginning of a head that comes in several pieces.
 #[derive(Debug, Default)]
 pub(super) struct PartialHead {
@@ -93,13 +91,6 @@ impl PartialHead {
     /// Whether there are too few bytes to say what this is, if not a head.
     pub(super) fn is_nameless(&self) -> bool {
         self.bytes.len() < NAMING && Protocol::of(&self.bytes) == Protocol::Unknown
-    }
-
-    /// Whether a head that began here ends in `input`.
-    pub(super) fn goes_on_with(&self, input: &Input) -> bool {
-        let joined = Bytes::from([&self.bytes[..], &input.bytes[..]].concat());
-        !self.bytes.is_empty()
-            && matches!(head::parse(&joined), Parsed::Whole(head, _) if is_convincing(&head))
     }
 
     /// Whether the new bytes may belong to a start line.
