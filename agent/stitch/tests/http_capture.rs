@@ -370,6 +370,25 @@ fn what_is_met_in_the_middle_and_has_no_head_in_either_direction_is_ignored() {
     assert_eq!(outcome.counters.not_http[Protocol::Unknown as usize], 1);
 }
 
+/// A log that is sent on, say: nobody ever answers.
+#[test]
+fn what_is_met_in_the_middle_and_goes_one_way_is_ignored_in_the_end() {
+    let wire = Wire::new()
+        .request(GET)
+        .request(b"\x04log")
+        .ends(Ending::Open);
+    let line = wire.whole().pop().unwrap();
+    let events: Vec<_> = (0..(1 << 20) + 1)
+        .map(|number: u64| Data {
+            time: Timestamp(number + 1),
+            offset: line.offset + 4 * number,
+            ..line.clone()
+        })
+        .collect();
+    assert!(wire.run(&events[..1 << 19]).verdicts.is_empty());
+    assert_eq!(wire.run(&events).verdicts, [Verdict::Ignore(SocketId(1))]);
+}
+
 #[test]
 fn a_client_that_waits_is_followed_again_after_any_loss() {
     let mut wire = Wire::new();

@@ -92,8 +92,8 @@ fn is_true(outcome: &Outcome, truth: &Outcome) -> Result<(), String> {
             return Err(format!("invented {}", line(seen)));
         };
         let request = &exchange.request;
-        let version = seen.request.version == request.version
-            || (seen.request.version == Version::Http1 && request.version != Version::Http09);
+        let version =
+            seen.request.version == request.version || seen.request.version == Version::Http1;
         let same = version
             && (&request.method, &request.target) == (&seen.request.method, &seen.request.target);
         if !same {

@@ -624,7 +624,7 @@ fn fragments_become_whole_packets_in_any_order() {
     assert_eq!(parts.len(), 3);
     for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
         let parts = order.map(|part| parts[part].clone());
-        let twice = [&before[..], &parts[..2], &parts[..1], &parts[2..]].concat();
+        let twice = [before, &parts[..2], &parts[..1], &parts[2..]].concat();
         let outcome = run(Limits::default(), &twice);
         let text = outcome.text(Receive);
         assert_eq!(text, [(0, "a long way to go in parts".to_owned())]);

@@ -78,6 +78,7 @@ impl Http1 {
         if self.early.take().is_some() {
             context.counters.responses_unmatched += 1;
         }
+        self.end_in_response_head(context);
         self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),

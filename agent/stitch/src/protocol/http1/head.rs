@@ -199,6 +199,27 @@ pub fn parse_cut(raw: &[u8], target: bool) -> Option<Head> {
     })
 }
 
+/// Reads a request of HTTP/0.9: one line, `GET` and a path.
+pub fn parse_simple(line: &[u8]) -> Option<Head> {
+    let end = line.trim_ascii_end().len();
+    let target = line[..end].strip_prefix(b"GET ")?;
+    let plain = target.starts_with(b"/") && target.iter().all(u8::is_ascii_graphic);
+    if !plain || !line.ends_with(b"\n") {
+        return None;
+    }
+    let raw = Bytes::copy_from_slice(line);
+    Some(Head {
+        start: Start::Request {
+            method: raw.slice(..3),
+            target: raw.slice(4..end),
+            version: Version::Http09,
+        },
+        fields: Fields::new(raw, SmallVec::new()),
+        anomalies: Anomalies::default(),
+        whole: true,
+    })
+}
+
 /// Whether a method is one of those in use.
 pub fn is_usual(method: &[u8]) -> bool {
     USUAL_METHODS.contains(&method)
@@ -211,10 +232,9 @@ pub fn is_plausible(first: &[u8]) -> bool {
         let line = Bytes::copy_from_slice(&first[line.start..line.end]);
         return start_line(&line, &mut Anomalies::default()).is_some();
     }
-    let status = b"HTTP/1.";
-    let known = first.len().min(status.len());
+    let known = first.len().min(b"HTTP/1.".len());
     if known >= 5 && first.starts_with(b"HTTP/") {
-        return first[..known] == status[..known];
+        return b"HTTP/1.".starts_with(&first[..known]) || b"HTTP/0.".starts_with(&first[..known]);
     }
     match first.iter().position(|&byte| byte == b' ' || byte == b'\t') {
         Some(0) => false,
@@ -357,10 +377,11 @@ fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
     let target = line[method_end..version_start].trim_ascii();
     let method = &line[..method_end];
     let fits = method.len() <= MAX_METHOD && is_token(method);
-    if !fits || target.is_empty() || target.iter().any(|&byte| byte < b' ' && byte != b'\t') {
+    let control = target.iter().any(|&byte| byte < b' ' && byte != b'\t');
+    if !fits || target.is_empty() || (control && !is_usual(method)) {
         return None;
     }
-    let tidy = method.len() + target.len() + b"  HTTP/1.1".len() == line.len();
+    let tidy = !control && method.len() + target.len() + b"  HTTP/1.1".len() == line.len();
     if !tidy || target.iter().any(|&byte| is_blank(byte)) {
         anomalies.insert(Anomaly::SloppyStartLine);
     }
@@ -424,9 +445,11 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
         anomalies.insert(Anomaly::SloppyStartLine);
     }
     let (digits, reason) = rest.split_at_checked(3)?;
-    if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(|byte| !is_blank(*byte))
-    {
+    if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(u8::is_ascii_digit) {
         return None;
+    }
+    if reason.first().is_some_and(|byte| !is_blank(*byte)) {
+        anomalies.insert(Anomaly::SloppyStartLine);
     }
     let status = digits
         .iter()
@@ -435,6 +458,9 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
 }
 
 fn version(text: &[u8]) -> Option<Version> {
+    if text == b"HTTP/0.9" {
+        return Some(Version::Http09);
+    }
     match text.strip_prefix(b"HTTP/1.")? {
         [digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
         _ => None,

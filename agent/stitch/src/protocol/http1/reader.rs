@@ -194,6 +194,20 @@ impl Reader {
         self.fresh = true;
     }
 
+    /// Nothing more will come: the head that was being read, if its start line
+    /// was seen. Nothing is read any more.
+    pub fn end_in_head(&mut self) -> Option<Head> {
+        let between = matches!(self.state, State::Beginning | State::Between);
+        if !between || !self.partial.started {
+            return None;
+        }
+        let head = head::parse_cut(&self.partial.bytes, false)?;
+        self.partial.size = self.partial.bytes.len();
+        self.start_partial();
+        self.state = State::Off;
+        Some(head)
+    }
+
     /// Says which kind of messages goes in this direction.
     pub fn only(&mut self, kind: Kind) {
         self.kind = Some(kind);

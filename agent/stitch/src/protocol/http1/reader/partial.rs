@@ -71,7 +71,10 @@ impl PartialHead {
         let room = limits.head.saturating_sub(before).min(input.bytes.len());
         self.bytes.extend_from_slice(&input.bytes[..room]);
         self.last = input.at;
-        let end = end_of_head(&self.bytes, &mut self.searched);
+        let end = match self.simple_end(before, kind) {
+            None => end_of_head(&self.bytes, &mut self.searched),
+            end => end,
+        };
         if let Some(end) = end {
             self.bytes.truncate(end);
         }
@@ -102,7 +105,18 @@ impl PartialHead {
             false => return true,
         };
         let first = &self.bytes[..known];
-        suits_kind(first, kind) && head::is_plausible(first)
+        suits_kind(first, kind)
+            && (head::is_plausible(first) || self.simple_end(before, kind).is_some())
+    }
+
+    /// Where the one line of an HTTP/0.9 request ends: the first message of a
+    /// connection may be one.
+    fn simple_end(&self, before: usize, kind: Option<Kind>) -> Option<usize> {
+        if kind.is_some() || !self.bytes.starts_with(b"GET /") {
+            return None;
+        }
+        let end = before + memchr::memchr(b'\n', &self.bytes[before..])? + 1;
+        head::parse_simple(&self.bytes[..end]).map(|_| end)
     }
 
     pub(super) fn parse(&mut self, whole: bool, kind: Option<Kind>) -> Push {
@@ -110,7 +124,8 @@ impl PartialHead {
         self.size = raw.len();
         let head = match head::parse(&raw) {
             Parsed::Whole(head, _) => Some(head),
-            _ => head::parse_tolerantly(&raw, whole),
+            _ => head::parse_tolerantly(&raw, whole)
+                .or_else(|| kind.is_none().then(|| head::parse_simple(&raw)).flatten()),
         };
         match head {
             Some(mut head) if kind.is_none_or(|kind| kind == head.kind()) => {
