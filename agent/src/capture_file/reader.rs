@@ -84,7 +84,12 @@ impl Reader {
             let header = reader.take(pcap::FILE_HEADER);
             reader.format = Format::Pcap(Pcap::from_header(&header).ok_or(Error::HeaderCut)?);
         } else if !pcapng::is_pcapng(&reader.buffer) {
-            let start = reader.buffer.iter().copied().take(SHOWN).collect::<Vec<_>>();
+            let start = reader
+                .buffer
+                .iter()
+                .copied()
+                .take(SHOWN)
+                .collect::<Vec<_>>();
             return Err(if start.is_empty() {
                 Error::Empty
             } else {

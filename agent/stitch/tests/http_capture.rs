@@ -378,7 +378,7 @@ fn what_is_met_in_the_middle_and_goes_one_way_is_ignored_in_the_end() {
         .request(b"\x04log")
         .ends(Ending::Open);
     let line = wire.whole().pop().unwrap();
-    let events: Vec<_> = (0..(1 << 20) + 1)
+    let events: Vec<_> = (0..=1 << 20)
         .map(|number: u64| Data {
             time: Timestamp(number + 1),
             offset: line.offset + 4 * number,

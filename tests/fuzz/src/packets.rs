@@ -6,9 +6,8 @@
 //! and in tunnels, cut short, and with damage here and there.
 //!
 //! What must hold: every packet is accounted for; bytes are told once and in the
-//! order of their offsets, times never go back; and where nothing was damaged
-//! and the stream was seen to begin, what is told at an offset is what stands
-//! there.
+//! order of their offsets, times never go back; and where nothing was damaged,
+//! what is told at a sequence number is what stands there.
 
 use std::collections::BTreeMap;
 
@@ -56,8 +55,6 @@ const LINKS: [u16; 24] = [
     0, 1, 9, 10, 12, 14, 50, 51, 100, 101, 104, 105, 108, 109, 113, 117, 127, 192, 226, 228, 240,
     258, 276, 147,
 ];
-/// Offsets of streams whose beginning was not seen are beyond this one.
-const MIDDLE: u64 = 1 << 32;
 /// Bytes of each stream.
 const LENGTH: u16 = 2048;
 /// The first sequence numbers; one of them wraps.
@@ -214,7 +211,7 @@ impl Check {
             assert!(data.time >= *time, "time goes back: {data:?}");
             *end = data.offset + data.length;
             *time = data.time;
-            if self.whole && !self.fragments && data.offset < MIDDLE {
+            if self.whole && !self.fragments {
                 check_content(data);
             }
         }
@@ -222,12 +219,18 @@ impl Check {
 }
 
 fn check_content(data: &Data) {
-    let server_sends = data.connection.local.port() == 80;
-    let side = match (data.direction, server_sends) {
-        (Direction::Send, true) | (Direction::Receive, false) => 1,
-        _ => 0,
+    let connection = &data.connection;
+    let server_sends = connection.local.port() == 80;
+    let (side, base) = match (data.direction, server_sends) {
+        (Direction::Send, true) => (1, connection.sent_base),
+        (Direction::Receive, false) => (1, connection.received_base),
+        (Direction::Send, false) => (0, connection.sent_base),
+        (Direction::Receive, true) => (0, connection.received_base),
     };
-    for (offset, byte) in (data.offset..).zip(&data.payload) {
+    // Where the beginning was not seen, a stream may be told to begin later.
+    let sequence = base.wrapping_add(data.offset as u32);
+    let start = sequence.wrapping_sub(BASES[side]).wrapping_sub(1);
+    for (offset, byte) in (u64::from(start)..).zip(&data.payload) {
         assert_eq!(*byte, content(side, offset), "at {offset} of {data:?}");
     }
 }
