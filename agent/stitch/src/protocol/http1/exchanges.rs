@@ -238,7 +238,9 @@ impl Http1 {
     fn may_begin(&self, direction: Direction) -> bool {
         if self.requests == Some(direction) {
             return match self.queue.last() {
-                Some(pending) if self.way(direction).reader.is_lost_inside() => pending.taken,
+                Some(pending) if self.way(direction).reader.is_lost_inside() => {
+                    pending.taken || self.queue.may_be_answered()
+                }
                 Some(pending) => pending.answered && expects_continue(&pending.exchange),
                 None => true,
             };

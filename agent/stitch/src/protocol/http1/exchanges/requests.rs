@@ -100,7 +100,10 @@ impl Http1 {
         };
         let responses = opposite(requests);
         let front = self.queue.front();
-        let waited = front.is_some_and(|front| front.taken) && self.queue.open() == 0;
+        let waited = match self.target {
+            Some(Target::Floating) => self.queue.may_be_answered(),
+            _ => front.is_some_and(|front| front.taken) && self.queue.open() == 0,
+        };
         if waited && !self.queue.pipelines() && self.way(responses).reader.is_lost_inside() {
             self.end_response(context);
             self.way_mut(responses).reader.end_here();
