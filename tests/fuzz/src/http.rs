@@ -52,10 +52,14 @@ pub(crate) fn run(input: &[u8]) {
 }
 
 /// What framing does not recover from by itself.
-const BROKEN: [Anomaly; 3] = [
+const BROKEN: [Anomaly; 7] = [
     Anomaly::ExcessBytes,
     Anomaly::InvalidChunk,
     Anomaly::NoStatusLine,
+    Anomaly::EncodingNotChunked,
+    Anomaly::MisplacedChunked,
+    Anomaly::InvalidLength,
+    Anomaly::ConflictingLength,
 ];
 
 /// How a conversation is followed.
