@@ -12,7 +12,10 @@ mod pcap;
 mod pcapng;
 mod reader;
 
+use std::io::Read;
 use std::path::Path;
+
+use self::input::Input;
 
 pub use error::{Error, Note};
 pub use reader::{Packet, Reader};
@@ -21,6 +24,11 @@ pub use reader::{Packet, Reader};
 /// error if that is a terminal.
 pub fn open(path: &Path) -> Result<Reader, Error> {
     Reader::new(input::open(path)?)
+}
+
+/// Reads a capture from anywhere.
+pub fn read(raw: impl Read + 'static) -> Result<Reader, Error> {
+    Reader::new(Input::new(raw, None).map_err(Error::Read)?)
 }
 
 /// Whether a file that begins with `start` (4 bytes are enough) may be a

@@ -62,6 +62,9 @@ enum Format {
 /// KiB elsewhere.)
 const RECORD_MAX: usize = 16 << 20;
 
+/// So many first bytes of what is no capture are shown.
+const SHOWN: usize = 8;
+
 impl Reader {
     pub(super) fn new(input: Input) -> Result<Self, Error> {
         let mut reader = Self {
@@ -73,7 +76,7 @@ impl Reader {
             bad_blocks: 0,
             note: None,
         };
-        reader.fill(4)?;
+        reader.fill(SHOWN)?;
         if pcap::is_pcap(&reader.buffer) {
             if !reader.fill(pcap::FILE_HEADER)? {
                 return Err(Error::HeaderCut);
@@ -81,7 +84,12 @@ impl Reader {
             let header = reader.take(pcap::FILE_HEADER);
             reader.format = Format::Pcap(Pcap::from_header(&header).ok_or(Error::HeaderCut)?);
         } else if !pcapng::is_pcapng(&reader.buffer) {
-            let start = reader.buffer.iter().copied().take(8).collect::<Vec<_>>();
+            let start = reader
+                .buffer
+                .iter()
+                .copied()
+                .take(SHOWN)
+                .collect::<Vec<_>>();
             return Err(if start.is_empty() {
                 Error::Empty
             } else {

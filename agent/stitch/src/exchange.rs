@@ -118,7 +118,8 @@ pub struct Message {
     /// Bytes of the body as transferred, chunk framing included.
     pub body_wire_size: u64,
     /// Bytes of content: the body without chunk framing (RFC 9110 section 6.4).
-    /// A lower bound where [`CaptureMarks::BODY_SIZE_UNKNOWN`] is set.
+    /// A lower bound where [`CaptureMarks::REQUEST_SIZE_UNKNOWN`] or
+    /// [`CaptureMarks::RESPONSE_SIZE_UNKNOWN`] is set.
     pub body_size: u64,
 }
 
@@ -127,6 +128,8 @@ pub struct Message {
 pub enum Version {
     /// HTTP/0.9: an answer that is a body and nothing else.
     Http09,
+    /// HTTP/1, and the rest of the number was not seen.
+    Http1,
     /// HTTP/1.0.
     Http10,
     /// HTTP/1.1.
@@ -328,8 +331,10 @@ impl CaptureMarks {
     pub const RESYNCHRONISED: Self = Self(1 << 2);
     /// The end of a body was inferred from what came after it.
     pub const END_INFERRED: Self = Self(1 << 3);
-    /// `body_size` is a lower bound.
-    pub const BODY_SIZE_UNKNOWN: Self = Self(1 << 4);
+    /// The request's `body_size` is a lower bound.
+    pub const REQUEST_SIZE_UNKNOWN: Self = Self(1 << 4);
+    /// The response's `body_size` is a lower bound.
+    pub const RESPONSE_SIZE_UNKNOWN: Self = Self(1 << 5);
 
     /// Whether every mark in `other` is set.
     pub fn contains(self, other: Self) -> bool {

@@ -135,6 +135,88 @@ fn a_head_that_was_not_copied_whole_is_still_a_message() {
     assert_eq!(seen.len(), 2);
 }
 
+/// As with `tcpdump -s 96`: no head is whole, most not even their first line.
+#[test]
+fn heads_that_were_all_cut_are_messages_all_the_same() {
+    let mut wire = Wire::new();
+    for number in 0..20 {
+        wire = wire
+            .request(format!("GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .response(format!(
+                "HTTP/1.1 {} OK\r\nContent-Length: 40\r\n\r\n{}",
+                200 + number,
+                "x".repeat(40)
+            ));
+    }
+    let cases = [13, 17, 20, 24, 30].map(|copied| [(copied, 0), (copied, 2)]);
+    for (copied, missed) in cases.into_iter().flatten() {
+        let outcome = wire.run(&limited(from_the_middle(&wire, missed), copied));
+        let seen = outcome.lines();
+        let missed = missed / 2;
+        assert_eq!(seen.len() + missed, 20, "{copied}: {seen:#?}");
+        // Of a connection met in the middle nothing proves the last one.
+        let answered = seen.iter().filter(|line| line.contains(" 2")).count();
+        assert!(answered + 2 * missed >= 20, "{copied}: {seen:#?}");
+        for (number, (_, exchange)) in outcome.exchanges.iter().enumerate() {
+            let number = number + missed;
+            assert_eq!(exchange.request.target, format!("/{number}"));
+            let status = exchange.response.as_ref().and_then(|it| it.status);
+            assert!(status.is_none_or(|status| usize::from(status) == 200 + number));
+        }
+    }
+}
+
+/// A path that was cut off is told as far as it was seen; what may not be one is
+/// not told at all.
+#[test]
+fn a_target_may_be_cut_off() {
+    let cases = [
+        ("GET /a/b/c HTTP/1.1\r\n\r\n", 8, Some("/a/b")),
+        ("GET http://x/ HTTP/1.1\r\n\r\n", 12, Some("http://x")),
+        ("OPTIONS sip:x@y.z SIP/2.0\r\n\r\n", 13, None),
+        ("BREW /a/b/c HTTP/1.1\r\n\r\n", 9, None),
+        ("GET key\r\n", 6, None),
+    ];
+    for (request, copied, target) in cases {
+        let wire = Wire::new().request(request).response("-");
+        let outcome = wire.run(&limited(wire.whole(), copied));
+        let told: Vec<_> = outcome
+            .exchanges
+            .iter()
+            .map(|(_, exchange)| str::from_utf8(&exchange.request.target).unwrap())
+            .collect();
+        assert_eq!(told, Vec::from_iter(target), "{request}");
+    }
+}
+
+/// A request that breaks the rules is still one, if it is the first thing seen.
+#[test]
+fn the_first_bytes_that_are_seen_may_be_any_head() {
+    let wire = Wire::new()
+        .request(GET)
+        .request("GET /b HTTP/1.1\r\nA: b\r\n\r\n")
+        .request(GET);
+    assert_eq!(
+        lines(&wire, &from_the_middle(&wire, 1)),
+        [
+            "GET /b - 0/- ClosedBeforeResponse host_missing RESYNCHRONISED",
+            "GET /a - 0/- ClosedBeforeResponse"
+        ]
+    );
+}
+
+/// What is no message has a place and a time, too, even if it comes in pieces.
+#[test]
+fn an_answer_without_a_status_line_begins_where_it_does() {
+    let wire = Wire::new().request(GET).response("\r\nplain text");
+    for cut in 2..10 {
+        let outcome = wire.run(&wire.pieces(|length| if length < 20 { vec![cut] } else { vec![] }));
+        let message = outcome.exchanges[0].1.response.as_ref().unwrap().message;
+        assert_eq!((message.offset, message.body_size), (2, 10), "cut at {cut}");
+        assert_eq!(message.first.time, Timestamp(2), "cut at {cut}");
+    }
+}
+
 #[test]
 fn the_rest_of_a_long_body_is_not_wanted_and_not_missed() {
     let begin = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
@@ -290,6 +372,25 @@ fn what_is_met_in_the_middle_and_has_no_head_in_either_direction_is_ignored() {
     let outcome = wire.run(&from_the_middle(&wire, 2));
     assert_eq!(outcome.verdicts, [Verdict::Ignore(SocketId(1))]);
     assert_eq!(outcome.counters.not_http[Protocol::Unknown as usize], 1);
+}
+
+/// A log that is sent on, say: nobody ever answers.
+#[test]
+fn what_is_met_in_the_middle_and_goes_one_way_is_ignored_in_the_end() {
+    let wire = Wire::new()
+        .request(GET)
+        .request(b"\x04log")
+        .ends(Ending::Open);
+    let line = wire.whole().pop().unwrap();
+    let events: Vec<_> = (0..=1 << 20)
+        .map(|number: u64| Data {
+            time: Timestamp(number + 1),
+            offset: line.offset + 4 * number,
+            ..line.clone()
+        })
+        .collect();
+    assert!(wire.run(&events[..1 << 19]).verdicts.is_empty());
+    assert_eq!(wire.run(&events).verdicts, [Verdict::Ignore(SocketId(1))]);
 }
 
 #[test]

@@ -149,8 +149,56 @@ fn resegmented(wire: &Wire, sizes: &[usize]) -> Vec<Data> {
     events
 }
 
+/// One conversation in which the answer comes before the request has ended, as
+/// 401 and 413 do; the `rest` of the request follows, or never does.
+fn answered_early(before: &[Said], early: &Said, cut: usize, rest: bool) -> Wire {
+    let request = early.request(before.len());
+    let body = request.find("\r\n\r\n").map_or(0, |end| end + 4);
+    let cut = body + cut % (request.len() - body);
+    let wire = wire(before, 0)
+        .request(&request[..cut])
+        .response(early.response());
+    if !rest {
+        return wire;
+    }
+    let after = "GET /after HTTP/1.1\r\nHost: x\r\n\r\n";
+    wire.request(&request[cut..])
+        .request(after)
+        .response("HTTP/1.1 204 x\r\n\r\n")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_may_come_early(
+        before in prop::collection::vec(said(), 0..4),
+        early in said(),
+        cut in any::<usize>(),
+        rest in any::<bool>(),
+        sizes in prop::collection::vec(1..40_usize, 1..6),
+    ) {
+        prop_assume!(early.request_body.size() > 0);
+        let wire = answered_early(&before, &early, cut, rest);
+        let expected: Vec<_> =
+            before.iter().enumerate().map(|(number, said)| said.line(number)).collect();
+        for events in [wire.whole(), resegmented(&wire, &sizes)] {
+            let seen = wire.run(&events).lines();
+            prop_assert_eq!(&seen[..before.len()], &expected[..]);
+            let line = early.line(before.len());
+            let (told, odd) = (&seen[before.len()], "early_response");
+            if rest {
+                prop_assert_eq!(told, &format!("{line} {odd}"));
+                prop_assert_eq!(&seen[before.len() + 1..], ["GET /after 204 0/0 Complete"]);
+            } else {
+                let start = format!("{} /{} {} ", early.method, before.len(), early.status);
+                prop_assert!(told.starts_with(&start), "{told}");
+                prop_assert!(told.contains(odd), "{told}");
+                prop_assert!(told.contains("unfinished_request"), "{told}");
+                prop_assert_eq!(seen.len(), before.len() + 1);
+            }
+        }
+    }
 
     #[test]
     fn are_seen_as_they_were_said(

@@ -52,7 +52,15 @@ pub(crate) fn run(input: &[u8]) {
 }
 
 /// What framing does not recover from by itself.
-const BROKEN: [Anomaly; 2] = [Anomaly::ExcessBytes, Anomaly::InvalidChunk];
+const BROKEN: [Anomaly; 7] = [
+    Anomaly::ExcessBytes,
+    Anomaly::InvalidChunk,
+    Anomaly::NoStatusLine,
+    Anomaly::EncodingNotChunked,
+    Anomaly::MisplacedChunked,
+    Anomaly::InvalidLength,
+    Anomaly::ConflictingLength,
+];
 
 /// How a conversation is followed.
 #[derive(Debug)]

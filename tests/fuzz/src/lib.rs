@@ -12,10 +12,16 @@ pub mod memory;
 #[path = "../../../agent/src/recording/mod.rs"]
 pub mod recording;
 
+/// The agent's capture files, in the same way.
+#[path = "../../../agent/src/capture_file/mod.rs"]
+pub mod capture_file;
+
+mod captures;
 mod engine;
 mod events;
 mod http;
 mod input;
+mod packets;
 mod propagation;
 mod recordings;
 mod text;
@@ -36,6 +42,12 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target {
+        name: "capture",
+        run: captures::run,
+        max_len: 4096,
+        memory: 8 << 20, // Gzip can blow up a thousand times.
+    },
+    Target {
         name: "engine",
         run: engine::run,
         max_len: 4096,
@@ -46,6 +58,12 @@ pub const TARGETS: &[Target] = &[
         run: http::run,
         max_len: 4096,
         memory: 1 << 20,
+    },
+    Target {
+        name: "packets",
+        run: packets::run,
+        max_len: 4096,
+        memory: 2 << 20,
     },
     Target {
         name: "propagation",

@@ -1,6 +1,7 @@
 //! `cargo xtask eval`: how right the engine is, in figures.
 
 mod baseline;
+mod captures;
 mod causality;
 mod explain;
 mod feed;
@@ -24,12 +25,15 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum What {
     /// Parents found in recorded spans or live traffic, against the truth.
-    Causality(causality::Options),
+    Causality(Box<causality::Options>),
+    /// Exchanges found in packet captures, against tshark.
+    Captures(captures::Options),
 }
 
 /// Runs an evaluation and prints its table.
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.what {
         What::Causality(options) => causality::run(options),
+        What::Captures(options) => captures::run(options),
     }
 }

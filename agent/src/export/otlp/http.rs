@@ -149,27 +149,28 @@ fn put_full_url(
 fn version(version: Version) -> &'static str {
     match version {
         Version::Http09 => "0.9",
+        Version::Http1 => "1",
         Version::Http10 => "1.0",
         Version::Http11 => "1.1",
     }
 }
 
 fn put_sizes(attributes: &mut Attributes<'_>, exchange: &Exchange) {
-    if exchange.capture.contains(CaptureMarks::BODY_SIZE_UNKNOWN) {
-        return;
-    }
+    let known = |mark| !exchange.capture.contains(mark);
     let request = exchange.request.message.body_size;
-    if request > 0 {
+    if request > 0 && known(CaptureMarks::REQUEST_SIZE_UNKNOWN) {
         attributes.int("http.request.body.size", request);
     }
-    if let Some(response) = &exchange.response {
+    if let Some(response) = &exchange.response
+        && known(CaptureMarks::RESPONSE_SIZE_UNKNOWN)
+    {
         attributes.int("http.response.body.size", response.message.body_size);
     }
 }
 
 /// What was odd, and what was not seen.
 fn put_capture(attributes: &mut Attributes<'_>, exchange: &Exchange) {
-    const MARKS: [(CaptureMarks, &str); 5] = [
+    const MARKS: [(CaptureMarks, &str); 4] = [
         (CaptureMarks::TRUNCATED, "wirespan.capture.truncated"),
         (CaptureMarks::GAP, "wirespan.capture.gap"),
         (
@@ -177,16 +178,21 @@ fn put_capture(attributes: &mut Attributes<'_>, exchange: &Exchange) {
             "wirespan.capture.resynchronised",
         ),
         (CaptureMarks::END_INFERRED, "wirespan.capture.end_inferred"),
-        (
-            CaptureMarks::BODY_SIZE_UNKNOWN,
-            "wirespan.capture.body_size_unknown",
-        ),
     ];
     if exchange.capture != CaptureMarks::default() {
         for (mark, name) in MARKS {
             if exchange.capture.contains(mark) {
                 attributes.flag(name);
             }
+        }
+        if exchange
+            .capture
+            .contains(CaptureMarks::REQUEST_SIZE_UNKNOWN)
+            || exchange
+                .capture
+                .contains(CaptureMarks::RESPONSE_SIZE_UNKNOWN)
+        {
+            attributes.flag("wirespan.capture.body_size_unknown");
         }
     }
     if exchange.anomalies != Anomalies::default() {

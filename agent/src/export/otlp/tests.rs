@@ -143,7 +143,8 @@ fn odd_requests_are_told_as_they_are() {
     let mut given = testing::span(1, None, Role::Client, 0, 1);
     let mut exchange = testing::exchange("BREW", "http://u:p@pot.example/tea", 200);
     exchange.capture.insert(CaptureMarks::GAP);
-    exchange.capture.insert(CaptureMarks::BODY_SIZE_UNKNOWN);
+    exchange.capture.insert(CaptureMarks::RESPONSE_SIZE_UNKNOWN);
+    exchange.request.message.body_size = 7;
     exchange.interim = 2;
     *given.exchange = exchange;
     let found = span(&given, QueryPolicy::Redact);
@@ -157,6 +158,7 @@ fn odd_requests_are_told_as_they_are() {
         "wirespan.capture.gap=true",
         "wirespan.capture.body_size_unknown=true",
         "wirespan.http.interim_responses=2",
+        "http.request.body.size=7",
     ] {
         assert!(
             attributes.iter().any(|found| found == expected),

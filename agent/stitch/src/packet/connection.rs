@@ -136,6 +136,9 @@ impl Connection {
             flow.start(segment.sequence.wrapping_add(1));
         }
         let reset = segment.rst;
+        if !reset {
+            flow.check_hearsay(segment.sequence);
+        }
         if flow.base().is_none() && !reset {
             flow.start_in_the_middle(segment.sequence);
         }
@@ -146,7 +149,7 @@ impl Connection {
             // The first segment after a SYN can only acknowledge the other SYN.
             let answers_syn = flow.start_known() && flow.base() == Some(segment.sequence);
             if segment.syn || answers_syn {
-                other.start(acknowledged);
+                other.start_by_hearsay(acknowledged);
             } else {
                 other.start_in_the_middle(acknowledged);
             }

@@ -14,8 +14,10 @@ pub struct Counters {
     pub not_ip: u64,
     /// IP packets that are not TCP.
     pub not_tcp: u64,
-    /// Fragments of IP packets: not put together, so a gap if they were TCP.
+    /// Fragments of IP packets, but for the one that makes each packet whole.
     pub fragments: u64,
+    /// Fragments that never became a whole: a gap if they were TCP.
+    pub fragments_lost: u64,
     /// Packets whose headers were cut off by the snap length.
     pub headers_cut: u64,
     /// Packets whose headers contradict themselves.
@@ -66,6 +68,7 @@ impl Counters {
             ("not_ip", self.not_ip),
             ("not_tcp", self.not_tcp),
             ("fragments", self.fragments),
+            ("fragments_lost", self.fragments_lost),
             ("headers_cut", self.headers_cut),
             ("malformed", self.malformed),
             ("snapped", self.snapped),

@@ -8,6 +8,7 @@ use hashlink::LinkedHashMap;
 
 use super::connection::{Connection, Output, Side};
 use super::counters::Counters;
+use super::fragments::Fragments;
 use super::limits::Limits;
 use super::link::LinkType;
 use super::segment::{Segment, Undecoded};
@@ -32,6 +33,7 @@ pub struct Decoder {
     closed: LinkedHashMap<Ends, Connection>,
     /// Connections of which only the handshake was seen yet, by its numbers.
     fresh: HashMap<(u32, u32), Ends>,
+    fragments: Fragments,
     held: usize,
     sockets: u64,
     out: Output,
@@ -47,6 +49,7 @@ impl Decoder {
             open: LinkedHashMap::new(),
             closed: LinkedHashMap::new(),
             fresh: HashMap::new(),
+            fragments: Fragments::default(),
             held: 0,
             sockets: 0,
             out: Output::default(),
@@ -69,8 +72,9 @@ impl Decoder {
             });
         }
         self.out.counters.packets += 1;
-        let decoded = Segment::decode(link, captured, original);
+        let decoded = Segment::decode(link, captured, original, time, &mut self.fragments);
         let counters = &mut self.out.counters;
+        counters.fragments_lost = self.fragments.dropped;
         let segment = match decoded {
             Ok(segment) => segment,
             Err(reason) => {

@@ -45,6 +45,8 @@ pub(super) struct Flow {
     base: Option<u32>,
     /// Whether `base` comes from the handshake.
     start_known: bool,
+    /// Whether `base` is only what the other end acknowledged.
+    hearsay: bool,
     /// Offset of the next byte to hand out.
     next: u64,
     /// Offset up to which the receiver acknowledged.
@@ -89,6 +91,24 @@ impl Flow {
     pub(super) fn start(&mut self, base: u32) {
         self.base = Some(base);
         self.start_known = true;
+    }
+
+    /// The same, by the word of the other end.
+    pub(super) fn start_by_hearsay(&mut self, base: u32) {
+        self.start(base);
+        self.hearsay = true;
+    }
+
+    /// This direction's sender speaks for the first time, at `sequence`. Where
+    /// that cannot be what the other end acknowledged, the sender is believed.
+    pub(super) fn check_hearsay(&mut self, sequence: u32) {
+        let wrong = self
+            .offset_of(sequence)
+            .is_some_and(|offset| offset < -1 || !self.in_reach(offset));
+        if std::mem::take(&mut self.hearsay) && wrong {
+            *self = Self::default();
+            self.start_in_the_middle(sequence);
+        }
     }
 
     /// The first byte seen has sequence number `sequence`; what was before is

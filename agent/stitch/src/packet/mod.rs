@@ -6,16 +6,19 @@
 //! the caller, what the bytes mean to the stages after this one.
 //!
 //! ```text
-//! packet → link → segment → connection (two flows) → Event
+//! packet → link → IP (fragments, tunnels) → segment → connection (two flows) → Event
 //! ```
 
 mod connection;
 mod counters;
 mod decoder;
 mod flow;
+mod fragments;
+mod ip;
 mod limits;
 mod link;
 mod segment;
+mod tunnel;
 
 pub use counters::Counters;
 pub use decoder::Decoder;

@@ -7,9 +7,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf, Bytes};
-use etherparse::{LaxIpSlice, TcpHeaderSlice, TcpOptionElement, ip_number};
+use etherparse::{TcpHeaderSlice, TcpOptionElement, ip_number};
 
+use super::fragments::Fragments;
+use super::ip::Ip;
 use super::link::{self, LinkType, NoIp};
+use super::tunnel;
+use crate::time::Timestamp;
 
 /// A TCP segment (RFC 9293 section 3.1).
 #[derive(Clone, Debug)]
@@ -52,39 +56,37 @@ impl From<NoIp> for Undecoded {
     }
 }
 
-/// The longest segment believed. Linux hands the network card at most 512 KiB
-/// in one (BIG TCP).
-const LENGTH_MAX: usize = 1 << 20;
+/// IP packets in each other; more is no honest tunnel.
+const TUNNELS_MAX: usize = 8;
 
 impl Segment {
-    /// `original`: the packet's length on the wire.
+    /// `original`: the frame's length on the wire. Its IP packet may be a part of
+    /// one only, and have others inside.
     pub(super) fn decode(
         link: LinkType,
         frame: &Bytes,
         original: usize,
+        time: Timestamp,
+        fragments: &mut Fragments,
     ) -> Result<Self, Undecoded> {
         let ip_offset = link::ip_offset(link, frame)?;
-        let packet = frame.get(ip_offset..).unwrap_or_default();
-        let cut = frame.len() < original;
-        let (ip, stopped) = LaxIpSlice::from_slice(packet).map_err(|_| bad(cut))?;
-        let transport = ip.payload();
-        if transport.fragmented {
-            return Err(Undecoded::Fragment);
+        let mut packet = frame.slice(ip_offset.min(frame.len())..);
+        let mut original = original.saturating_sub(ip_offset);
+        for _ in 0..TUNNELS_MAX {
+            let mut ip = Ip::decode(&packet, original)?;
+            if let Some(fragment) = ip.fragment {
+                ip = fragments
+                    .take(&ip, fragment, time)
+                    .ok_or(Undecoded::Fragment)?;
+            }
+            if ip.protocol == ip_number::TCP {
+                return Self::from_tcp(ip.payload, ip.length, (ip.source, ip.destination));
+            }
+            let inner = tunnel::inside(ip.protocol, &ip.payload).ok_or(Undecoded::NotTcp)?;
+            packet = ip.payload.slice(inner.min(ip.payload.len())..);
+            original = ip.length.saturating_sub(inner);
         }
-        if stopped.is_some() {
-            return Err(bad(cut || transport.incomplete));
-        }
-        if transport.ip_number != ip_number::TCP {
-            return Err(Undecoded::NotTcp);
-        }
-        let headers = transport.payload.as_ptr().addr() - packet.as_ptr().addr();
-        let length = ip_length(&ip)
-            .unwrap_or_else(|| original.max(frame.len()) - ip_offset)
-            .checked_sub(headers)
-            .filter(|length| *length <= LENGTH_MAX)
-            .ok_or(Undecoded::Malformed)?;
-        let addresses = (ip.source_addr(), ip.destination_addr());
-        Self::from_tcp(frame.slice_ref(transport.payload), length, addresses)
+        Err(Undecoded::NotTcp)
     }
 
     /// `tcp`: the segment with its header, as far as captured; `length`: of all
@@ -126,16 +128,6 @@ fn bad(cut: bool) -> Undecoded {
     } else {
         Undecoded::Malformed
     }
-}
-
-/// Length of the IP packet with its header, as it says itself. `None` if it
-/// says 0, as packets do that the network card was to split (TSO).
-fn ip_length(ip: &LaxIpSlice<'_>) -> Option<usize> {
-    let (header, rest) = match ip {
-        LaxIpSlice::Ipv4(ip) => (0, ip.header().total_len()),
-        LaxIpSlice::Ipv6(ip) => (40, ip.header().payload_length()),
-    };
-    (rest != 0).then(|| header + usize::from(rest))
 }
 
 fn window_scale(tcp: &[u8]) -> Option<u8> {

@@ -24,7 +24,8 @@ pub enum Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunked {
     place: Place,
-    /// Bytes of this chunk's extension, or of the trailers, so far.
+    /// Zeros before this chunk's size and bytes of its extension, or of the
+    /// trailers, so far.
     extra: usize,
 }
 
@@ -202,11 +203,18 @@ impl Chunked {
     /// ends a line too, and white space may follow a size: peers accept both.
     fn next(&mut self, byte: u8) -> Option<Place> {
         match (self.place, byte) {
+            (Place::Size { value: 0, .. }, b'0') => {
+                self.extra += 1;
+                Some(Place::Size {
+                    value: 0,
+                    digits: 1,
+                })
+            }
             (Place::Size { value, digits }, _) if byte.is_ascii_hexdigit() && digits < 16 => {
                 let digit = (byte as char).to_digit(16).unwrap_or_default();
                 Some(Place::Size {
                     value: value << 4 | u64::from(digit),
-                    digits: digits + 1,
+                    digits: if value == 0 { 1 } else { digits + 1 },
                 })
             }
             (Place::Size { digits: 0, .. } | Place::Data { .. }, _) => None,

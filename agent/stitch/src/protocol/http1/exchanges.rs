@@ -78,6 +78,7 @@ impl Http1 {
         if self.early.take().is_some() {
             context.counters.responses_unmatched += 1;
         }
+        self.end_in_response_head(context);
         self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),
@@ -237,7 +238,9 @@ impl Http1 {
     fn may_begin(&self, direction: Direction) -> bool {
         if self.requests == Some(direction) {
             return match self.queue.last() {
-                Some(pending) if self.way(direction).reader.is_lost_inside() => pending.taken,
+                Some(pending) if self.way(direction).reader.is_lost_inside() => {
+                    pending.taken || self.queue.may_be_answered()
+                }
                 Some(pending) => pending.answered && expects_continue(&pending.exchange),
                 None => true,
             };

@@ -134,7 +134,10 @@ impl<'a> Noted<'a> {
         for item in value.split(|&byte| byte == b',') {
             let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
             let name = name.trim_ascii();
-            if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
+            // Before RFC 7230, "identity" said that there is none; behind
+            // another coding it says nothing that makes sense.
+            let none = name.eq_ignore_ascii_case(b"identity") && self.coding != Coding::Chunked;
+            if name.is_empty() || none {
                 continue;
             }
             let chunked = name.eq_ignore_ascii_case(b"chunked");

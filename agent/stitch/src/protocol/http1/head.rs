@@ -68,6 +68,28 @@ pub enum Parsed {
     Refused,
 }
 
+/// The methods of RFC 9110, RFC 5789, RFC 4918 and some of others. None may be
+/// the end of another one: `LOCK` would be found where `UNLOCK` was cut.
+const USUAL_METHODS: [&[u8]; 18] = [
+    b"GET",
+    b"HEAD",
+    b"POST",
+    b"PUT",
+    b"DELETE",
+    b"CONNECT",
+    b"OPTIONS",
+    b"TRACE",
+    b"PATCH",
+    b"PROPFIND",
+    b"MKCOL",
+    b"COPY",
+    b"MOVE",
+    b"REPORT",
+    b"MKCALENDAR",
+    b"PURGE",
+    b"QUERY",
+    b"NOTIFY",
+];
 /// A method longer than this is not taken for one.
 const MAX_METHOD: usize = 40;
 /// So many fields are read without looking at them twice.
@@ -161,6 +183,48 @@ pub fn parse_tolerantly(raw: &[u8], whole: bool) -> Option<Head> {
     })
 }
 
+/// Reads the beginning of a head of which the rest was not seen: the lines that
+/// have an end, or as much of the start line as leaves no doubt. `None` if that
+/// is too little. `target`: a request may be cut off in its target, too.
+pub fn parse_cut(raw: &[u8], target: bool) -> Option<Head> {
+    if memchr::memchr(b'\n', raw).is_some() {
+        return parse_tolerantly(raw, false);
+    }
+    let raw = Bytes::copy_from_slice(raw);
+    Some(Head {
+        start: cut_start_line(&raw).or_else(|| target.then(|| cut_target(&raw)).flatten())?,
+        fields: Fields::new(raw, SmallVec::new()),
+        anomalies: Anomalies::default(),
+        whole: false,
+    })
+}
+
+/// Reads a request of HTTP/0.9: one line, `GET` and a path.
+pub fn parse_simple(line: &[u8]) -> Option<Head> {
+    let end = line.trim_ascii_end().len();
+    let target = line[..end].strip_prefix(b"GET ")?;
+    let plain = target.starts_with(b"/") && target.iter().all(u8::is_ascii_graphic);
+    if !plain || !line.ends_with(b"\n") {
+        return None;
+    }
+    let raw = Bytes::copy_from_slice(line);
+    Some(Head {
+        start: Start::Request {
+            method: raw.slice(..3),
+            target: raw.slice(4..end),
+            version: Version::Http09,
+        },
+        fields: Fields::new(raw, SmallVec::new()),
+        anomalies: Anomalies::default(),
+        whole: true,
+    })
+}
+
+/// Whether a method is one of those in use.
+pub fn is_usual(method: &[u8]) -> bool {
+    USUAL_METHODS.contains(&method)
+}
+
 /// Whether a message may begin like this. Looks at the first few bytes only,
 /// or at the whole first line if it is there.
 pub fn is_plausible(first: &[u8]) -> bool {
@@ -168,10 +232,9 @@ pub fn is_plausible(first: &[u8]) -> bool {
         let line = Bytes::copy_from_slice(&first[line.start..line.end]);
         return start_line(&line, &mut Anomalies::default()).is_some();
     }
-    let status = b"HTTP/1.";
-    let known = first.len().min(status.len());
+    let known = first.len().min(b"HTTP/1.".len());
     if known >= 5 && first.starts_with(b"HTTP/") {
-        return first[..known] == status[..known];
+        return b"HTTP/1.".starts_with(&first[..known]) || b"HTTP/0.".starts_with(&first[..known]);
     }
     match first.iter().position(|&byte| byte == b' ' || byte == b'\t') {
         Some(0) => false,
@@ -314,10 +377,11 @@ fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
     let target = line[method_end..version_start].trim_ascii();
     let method = &line[..method_end];
     let fits = method.len() <= MAX_METHOD && is_token(method);
-    if !fits || target.is_empty() || target.iter().any(|&byte| byte < b' ' && byte != b'\t') {
+    let control = target.iter().any(|&byte| byte < b' ' && byte != b'\t');
+    if !fits || target.is_empty() || (control && !is_usual(method)) {
         return None;
     }
-    let tidy = method.len() + target.len() + b"  HTTP/1.1".len() == line.len();
+    let tidy = !control && method.len() + target.len() + b"  HTTP/1.1".len() == line.len();
     if !tidy || target.iter().any(|&byte| is_blank(byte)) {
         anomalies.insert(Anomaly::SloppyStartLine);
     }
@@ -325,6 +389,49 @@ fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
         method: line.slice(..method_end),
         target: line.slice_ref(target),
         version,
+    })
+}
+
+/// A start line whose end is missing. All of the target was seen if the version
+/// begins behind it; all of the status, if anything follows.
+fn cut_start_line(line: &Bytes) -> Option<Start> {
+    if line.starts_with(b"HTTP/") {
+        let known = line.get(..13)?;
+        return status_line(known, &mut Anomalies::default());
+    }
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let blank = line.iter().rposition(|&byte| byte == b' ')?;
+    let (before, begun) = (&line[..blank], &line[blank + 1..]);
+    let is_version = !begun.is_empty() && b"HTTP/1.".starts_with(begun);
+    if !is_version && version(begun).is_none() {
+        return None;
+    }
+    let whole = Bytes::from([before, b" HTTP/1.1"].concat());
+    // HTTP/2 begins with a request line of its own.
+    let method = before.split(|&byte| is_blank(byte)).next()?;
+    if !is_usual(method) && begun.len() < b"HTTP/1".len() {
+        return None;
+    }
+    let mut start = start_line(&whole, &mut Anomalies::default())?;
+    if let Start::Request {
+        version: of_start, ..
+    } = &mut start
+    {
+        *of_start = version(begun).unwrap_or(Version::Http1);
+    }
+    Some(start)
+}
+
+/// A request line that ends in its target: of a path or a URL, nothing else.
+fn cut_target(line: &Bytes) -> Option<Start> {
+    let blank = line.iter().position(|&byte| byte == b' ')?;
+    let target = &line[blank + 1..];
+    let is_one = target.starts_with(b"/") || target.starts_with(b"http://");
+    let plain = target.iter().all(u8::is_ascii_graphic);
+    (is_one && plain && is_usual(&line[..blank])).then(|| Start::Request {
+        method: line.slice(..blank),
+        target: line.slice(blank + 1..),
+        version: Version::Http1,
     })
 }
 
@@ -338,9 +445,11 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
         anomalies.insert(Anomaly::SloppyStartLine);
     }
     let (digits, reason) = rest.split_at_checked(3)?;
-    if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(|byte| !is_blank(*byte))
-    {
+    if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(u8::is_ascii_digit) {
         return None;
+    }
+    if reason.first().is_some_and(|byte| !is_blank(*byte)) {
+        anomalies.insert(Anomaly::SloppyStartLine);
     }
     let status = digits
         .iter()
@@ -349,6 +458,9 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
 }
 
 fn version(text: &[u8]) -> Option<Version> {
+    if text == b"HTTP/0.9" {
+        return Some(Version::Http09);
+    }
     match text.strip_prefix(b"HTTP/1.")? {
         [digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
         _ => None,

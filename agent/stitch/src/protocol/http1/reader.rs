@@ -38,6 +38,8 @@ pub struct Reader {
     marks: CaptureMarks,
     next_anomalies: Anomalies,
     next_marks: CaptureMarks,
+    /// It began lost, and has passed over nothing yet.
+    fresh: bool,
 }
 
 /// What a reader has to say. It has nothing to say once it needs more bytes.
@@ -97,6 +99,7 @@ impl Default for Reader {
             marks: CaptureMarks::default(),
             next_anomalies: Anomalies::default(),
             next_marks: CaptureMarks::default(),
+            fresh: false,
         }
     }
 }
@@ -188,6 +191,21 @@ impl Reader {
     /// Says that the place is lost, before anything was read.
     pub fn begin_lost(&mut self) {
         self.state = State::Lost { inside: false };
+        self.fresh = true;
+    }
+
+    /// Nothing more will come: the head that was being read, if its start line
+    /// was seen. Nothing is read any more.
+    pub fn end_in_head(&mut self) -> Option<Head> {
+        let between = matches!(self.state, State::Beginning | State::Between);
+        if !between || !self.partial.started {
+            return None;
+        }
+        let head = head::parse_cut(&self.partial.bytes, false)?;
+        self.partial.size = self.partial.bytes.len();
+        self.start_partial();
+        self.state = State::Off;
+        Some(head)
     }
 
     /// Says which kind of messages goes in this direction.
@@ -307,6 +325,7 @@ impl Reader {
             }
             self.partial.start(input);
         }
+        let (offset, began) = (self.partial.offset, self.partial.first);
         match self.partial.push(input, self.kind, limits) {
             Push::More => None,
             Push::Head(head) => {
@@ -314,7 +333,7 @@ impl Reader {
                 Some(self.begin(head))
             }
             Push::Foreign(first) => {
-                self.start_message(self.partial.offset, self.partial.first, input.at, 0);
+                self.start_message(offset, began, input.at, 0);
                 self.message.body_wire_size = first.len() as u64;
                 self.message.body_size = first.len() as u64;
                 self.partial = PartialHead::default();
@@ -387,7 +406,10 @@ impl Reader {
 
     fn lose_end(&mut self) {
         self.marks.insert(CaptureMarks::END_INFERRED);
-        self.marks.insert(CaptureMarks::BODY_SIZE_UNKNOWN);
+        self.marks.insert(match self.kind {
+            Some(Kind::Request) => CaptureMarks::REQUEST_SIZE_UNKNOWN,
+            _ => CaptureMarks::RESPONSE_SIZE_UNKNOWN,
+        });
     }
 
     fn suits(&self, head: &Head) -> bool {

@@ -32,6 +32,19 @@ impl Http1 {
         self.queue.close(end, unexplained, context.counters);
     }
 
+    /// A response whose head does not end has begun all the same.
+    pub(super) fn end_in_response_head(&mut self, context: &mut Context<'_>) {
+        let responses = self.responses();
+        if self.requests.is_none() || self.carries.is_some() {
+            return;
+        }
+        if let Some(head) = self.way_mut(responses).reader.end_in_head() {
+            self.handle_response(head, context);
+            self.early = None;
+            self.way_mut(responses).reader.switch_off();
+        }
+    }
+
     /// Bodies that end with the connection.
     fn end_open_bodies(&mut self, end: End, context: &mut Context<'_>) {
         let Some(requests) = self.requests else {

@@ -5,6 +5,7 @@ use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Fields, Response, Versio
 use crate::protocol::Protocol;
 use crate::stream::Piece;
 
+use super::way::Way;
 use super::{Context, Http1, opposite};
 
 /// Calls that begin with no head, after which nobody looks for one any more in
@@ -17,6 +18,10 @@ const HEADLESS: u32 = 8;
 /// however long. Both without a head is no HTTP/1.x, except where both bodies
 /// of one exchange were met in their middle and went on side by side.
 const HEADLESS_IN_THE_MIDDLE: u32 = 512;
+
+/// The same where the other direction says nothing at all: no body that anybody
+/// waits for takes so many calls.
+const HEADLESS_ONE_WAY: u32 = 1 << 20;
 
 impl Http1 {
     /// A direction goes on with what is no head.
@@ -77,12 +82,11 @@ impl Http1 {
         if self.requests.is_some() || !way.reader.is_lost() {
             return;
         }
-        let hopeless = match way.foreign {
-            Some(_) => way.headless >= HEADLESS,
-            None => self
-                .ways
-                .iter()
-                .all(|way| way.headless >= HEADLESS_IN_THE_MIDDLE),
+        let hopeless = if way.foreign.is_some() {
+            way.headless >= HEADLESS
+        } else {
+            let both = |way: &Way| way.headless >= HEADLESS_IN_THE_MIDDLE;
+            way.headless >= HEADLESS_ONE_WAY || self.ways.iter().all(both)
         };
         if hopeless {
             let protocol = way.foreign.unwrap_or(Protocol::Unknown);

@@ -25,7 +25,11 @@ impl Http1 {
             return;
         };
         context.counters.requests += 1;
-        self.settle_before_request(head.whole, context);
+        let (noted_anomalies, capture) = self.way(direction).reader.notes();
+        // Where only the rest of a packet was not captured, no other message went
+        // by unseen.
+        let lost = !head.whole && !capture.contains(CaptureMarks::TRUNCATED);
+        self.settle_before_request(!lost, context);
         let mut anomalies = Anomalies::default();
         let noted = Noted::of(&head.fields);
         let framing = if head.whole {
@@ -40,7 +44,6 @@ impl Http1 {
         self.sending = Some(ordinal);
         self.switching = switches.then_some(ordinal);
         let reader = &self.way(direction).reader;
-        let (noted_anomalies, capture) = reader.notes();
         anomalies.extend(noted_anomalies);
         let request = Request {
             method,
@@ -55,10 +58,10 @@ impl Http1 {
         let pending = Pending::new(ordinal, exchange);
         self.queue
             .push(pending, context.limits.pending, context.counters);
-        if framing == Framing::Unknown {
+        if framing == Framing::Unknown && (head.whole || lost) {
             self.miss_requests(0);
         }
-        if !head.whole && self.queue.is_loose() {
+        if lost && self.queue.is_loose() {
             self.queue.give_up(Outcome::Gap, context.counters);
         }
         if self.way_mut(direction).reader.expect_body(framing) {
@@ -67,11 +70,11 @@ impl Http1 {
         self.handle_early(context);
     }
 
-    /// Settles what came before a request that begins; `whole` says that its
-    /// head was seen whole.
-    fn settle_before_request(&mut self, whole: bool, context: &mut Context<'_>) {
+    /// Settles what came before a request that begins; `known` says that nothing
+    /// was lost in its head.
+    fn settle_before_request(&mut self, known: bool, context: &mut Context<'_>) {
         self.end_doubtful_response(context);
-        let complete = self.missed.is_none() && whole;
+        let complete = self.missed.is_none() && known;
         if self.queue.before_request(complete, context.counters) {
             self.target = Some(Target::Front);
         }
@@ -97,7 +100,10 @@ impl Http1 {
         };
         let responses = opposite(requests);
         let front = self.queue.front();
-        let waited = front.is_some_and(|front| front.taken) && self.queue.open() == 0;
+        let waited = match self.target {
+            Some(Target::Floating) => self.queue.may_be_answered(),
+            _ => front.is_some_and(|front| front.taken) && self.queue.open() == 0,
+        };
         if waited && !self.queue.pipelines() && self.way(responses).reader.is_lost_inside() {
             self.end_response(context);
             self.way_mut(responses).reader.end_here();

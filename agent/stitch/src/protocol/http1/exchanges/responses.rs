@@ -31,6 +31,11 @@ impl Http1 {
         let reader = &self.way(self.responses()).reader;
         let (mut anomalies, marks) = reader.notes();
         let message = reader.message();
+        // The request that waits for it is the only one: it cannot hide another.
+        let alone = !head.whole
+            && marks.contains(CaptureMarks::TRUNCATED)
+            && self.queue.open() == 0
+            && !self.queue.pipelines();
         let framing = match self.framing(status, version, &head.fields, &mut anomalies) {
             Some(_) if !head.whole => Some(Framing::Unknown),
             framing => framing,
@@ -45,7 +50,7 @@ impl Http1 {
         self.answer(response, anomalies, marks, context);
         match framing {
             None => self.switch(status, upgrade, context),
-            Some(framing) => self.expect_body(framing, context),
+            Some(framing) => self.expect_body(framing, alone, context),
         }
     }
 
@@ -64,8 +69,8 @@ impl Http1 {
         }
     }
 
-    fn expect_body(&mut self, framing: Framing, context: &mut Context<'_>) {
-        if framing == Framing::Unknown {
+    fn expect_body(&mut self, framing: Framing, alone: bool, context: &mut Context<'_>) {
+        if framing == Framing::Unknown && !alone {
             self.queue.loosen(false, context.counters);
         }
         let responses = self.responses();

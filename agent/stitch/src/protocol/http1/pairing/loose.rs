@@ -163,6 +163,14 @@ impl Queue {
         }
     }
 
+    /// Whether there are as many responses as open requests, if not proven to be
+    /// theirs.
+    pub fn may_be_answered(&self) -> bool {
+        let open = self.open();
+        let answers = self.loose.as_ref().map_or(0, |loose| loose.answers.len());
+        open > 0 && answers >= open
+    }
+
     /// Whether only the next request can tell if requests were missed.
     pub fn is_unconfirmed(&self) -> bool {
         self.loose.as_ref().is_some_and(|loose| loose.unconfirmed)

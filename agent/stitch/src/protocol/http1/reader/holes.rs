@@ -23,7 +23,9 @@ impl Reader {
             events: matches!(cause, Cause::Lost | Cause::Before),
         };
         match &mut self.state {
-            State::Beginning | State::Between => Some(self.break_head(length, loss, counters)),
+            State::Beginning | State::Between => {
+                Some(self.break_head(length, loss, cause, at, counters))
+            }
             State::Body(body) => {
                 let passed = body.pass(length, &mut self.message);
                 self.mark(cause, at);
@@ -38,6 +40,14 @@ impl Reader {
             }
             State::Lost { inside } => {
                 let inside = *inside;
+                self.fresh &= cause == Cause::Before;
+                if cause == Cause::NotCopied
+                    && let Some(head) = self.cut_head()
+                {
+                    self.partial.size = self.partial.bytes.len();
+                    self.next_marks.insert(CaptureMarks::TRUNCATED);
+                    return self.find(head, inside, counters);
+                }
                 let passed = self.partial.take().len() as u64 + *length;
                 self.count_passed(passed, inside, self.message.last, counters);
                 if inside {
@@ -59,15 +69,17 @@ impl Reader {
         &mut self,
         length: &mut u64,
         loss: Loss,
+        cause: Cause,
+        at: Moment,
         counters: &mut Counters,
     ) -> Signal {
         counters.places_lost += 1;
-        if self.partial.started
-            && let Some(head) = head::parse_tolerantly(&self.partial.bytes, false)
+        if let Some(head) = head::parse_cut(&self.partial.bytes, cause == Cause::NotCopied)
             && self.suits(&head)
         {
             self.partial.size = self.partial.bytes.len();
             self.start_partial();
+            self.mark(cause, at);
             return self.begin(head);
         }
         self.partial = PartialHead::default();

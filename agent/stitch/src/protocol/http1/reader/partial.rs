@@ -6,8 +6,6 @@ use crate::exchange::{Anomaly, Moment};
 use crate::protocol::http1::head::{self, Head, Kind, Parsed};
 use crate::protocol::{Limits, Protocol};
 
-use super::search::is_convincing;
-
 /// The beginning of a head that comes in several pieces.
 #[derive(Debug, Default)]
 pub(super) struct PartialHead {
@@ -73,7 +71,10 @@ impl PartialHead {
         let room = limits.head.saturating_sub(before).min(input.bytes.len());
         self.bytes.extend_from_slice(&input.bytes[..room]);
         self.last = input.at;
-        let end = end_of_head(&self.bytes, &mut self.searched);
+        let end = match self.simple_end(before, kind) {
+            None => end_of_head(&self.bytes, &mut self.searched),
+            end => end,
+        };
         if let Some(end) = end {
             self.bytes.truncate(end);
         }
@@ -95,13 +96,6 @@ impl PartialHead {
         self.bytes.len() < NAMING && Protocol::of(&self.bytes) == Protocol::Unknown
     }
 
-    /// Whether a head that began here ends in `input`.
-    pub(super) fn goes_on_with(&self, input: &Input) -> bool {
-        let joined = Bytes::from([&self.bytes[..], &input.bytes[..]].concat());
-        !self.bytes.is_empty()
-            && matches!(head::parse(&joined), Parsed::Whole(head, _) if is_convincing(&head))
-    }
-
     /// Whether the new bytes may belong to a start line.
     pub(super) fn check_start(&mut self, before: usize, kind: Option<Kind>) -> bool {
         self.started = memchr::memchr(b'\n', &self.bytes[before..]).is_some();
@@ -111,7 +105,18 @@ impl PartialHead {
             false => return true,
         };
         let first = &self.bytes[..known];
-        suits_kind(first, kind) && head::is_plausible(first)
+        suits_kind(first, kind)
+            && (head::is_plausible(first) || self.simple_end(before, kind).is_some())
+    }
+
+    /// Where the one line of an HTTP/0.9 request ends: the first message of a
+    /// connection may be one.
+    fn simple_end(&self, before: usize, kind: Option<Kind>) -> Option<usize> {
+        if kind.is_some() || !self.bytes.starts_with(b"GET /") {
+            return None;
+        }
+        let end = before + memchr::memchr(b'\n', &self.bytes[before..])? + 1;
+        head::parse_simple(&self.bytes[..end]).map(|_| end)
     }
 
     pub(super) fn parse(&mut self, whole: bool, kind: Option<Kind>) -> Push {
@@ -119,7 +124,8 @@ impl PartialHead {
         self.size = raw.len();
         let head = match head::parse(&raw) {
             Parsed::Whole(head, _) => Some(head),
-            _ => head::parse_tolerantly(&raw, whole),
+            _ => head::parse_tolerantly(&raw, whole)
+                .or_else(|| kind.is_none().then(|| head::parse_simple(&raw)).flatten()),
         };
         match head {
             Some(mut head) if kind.is_none_or(|kind| kind == head.kind()) => {

@@ -1,35 +1,15 @@
 //! Looks for the next head once the place is lost.
 
+use bytes::Bytes;
+
 use crate::exchange::{CaptureMarks, Moment, Version};
 use crate::protocol::http1::body::Body;
-use crate::protocol::http1::head::{self, Head, Parsed, Start};
+use crate::protocol::http1::head::{self, Head, Kind, Parsed, Start};
 use crate::protocol::{Counters, Limits};
 
 use super::partial::{Input, PartialHead, Push, TELLING, suits_kind};
-use super::{Reader, Signal, State};
+use super::{Loss, Reader, Signal, State};
 
-/// The methods of RFC 9110, RFC 5789, RFC 4918 and some of others. None may be
-/// the end of another one: `LOCK` would be found where `UNLOCK` was cut.
-const USUAL_METHODS: [&[u8]; 18] = [
-    b"GET",
-    b"HEAD",
-    b"POST",
-    b"PUT",
-    b"DELETE",
-    b"CONNECT",
-    b"OPTIONS",
-    b"TRACE",
-    b"PATCH",
-    b"PROPFIND",
-    b"MKCOL",
-    b"COPY",
-    b"MOVE",
-    b"REPORT",
-    b"MKCALENDAR",
-    b"PURGE",
-    b"QUERY",
-    b"NOTIFY",
-];
 /// The chunk that ends a body (RFC 9112 section 7.1), with no trailers.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -43,28 +23,22 @@ impl Reader {
         limits: &Limits,
         counters: &mut Counters,
     ) -> Option<Signal> {
-        if admitted && self.begins(input) && !self.partial.goes_on_with(input) {
+        if admitted && self.begins(input) && !self.goes_on_with(input) {
             let passed = self.partial.take().len() as u64;
             self.count_passed(passed, inside, input.at, counters);
             return self.found_at(input, inside, limits, counters);
         }
         if self.partial.bytes.is_empty() && !(admitted && self.may_begin_head(input)) {
-            return self.pass_over(input, inside, counters);
+            let missed = inside && !admitted && self.may_be_missed(input);
+            let signal = self.pass_over(input, inside, counters);
+            return signal.or(missed.then_some(Signal::LostInside(Loss::default())));
         }
         if self.partial.bytes.is_empty() {
             self.partial.start(input);
         }
         match self.partial.push(input, self.kind, limits) {
             Push::More => None,
-            Push::Head(head) if is_convincing(&head) => {
-                counters.resynchronisations += 1;
-                self.next_marks.insert(CaptureMarks::RESYNCHRONISED);
-                self.found = Some(Box::new(head));
-                if inside {
-                    return Some(self.end_before_next());
-                }
-                self.read_found()
-            }
+            Push::Head(head) if self.is_convincing(&head) => self.find(head, inside, counters),
             Push::Head(Head { fields, .. }) => {
                 self.give_up(fields.size() as u64, inside, input.at, counters);
                 None
@@ -92,12 +66,29 @@ impl Reader {
         self.read_head(input, limits)
     }
 
+    /// A head was found, behind what is passed over.
+    pub(super) fn find(
+        &mut self,
+        head: Head,
+        inside: bool,
+        counters: &mut Counters,
+    ) -> Option<Signal> {
+        counters.resynchronisations += 1;
+        self.next_marks.insert(CaptureMarks::RESYNCHRONISED);
+        self.found = Some(Box::new(head));
+        if inside {
+            return Some(self.end_before_next());
+        }
+        self.read_found()
+    }
+
     pub(super) fn pass_over(
         &mut self,
         input: &mut Input,
         inside: bool,
         counters: &mut Counters,
     ) -> Option<Signal> {
+        self.fresh = false;
         let last = is_last_chunk(&input.bytes);
         self.count_passed(input.bytes.len() as u64, inside, input.at, counters);
         input.bytes.clear();
@@ -122,6 +113,7 @@ impl Reader {
         counters: &mut Counters,
     ) {
         self.partial = PartialHead::default();
+        self.fresh = false;
         self.count_passed(bytes, inside, at, counters);
     }
 
@@ -129,7 +121,37 @@ impl Reader {
     pub(super) fn begins(&self, input: &Input) -> bool {
         input.opens
             && matches!(head::parse(&input.bytes), Parsed::Whole(head, _)
-                if self.suits(&head) && is_convincing(&head))
+                if self.suits(&head) && self.is_convincing(&head))
+    }
+
+    /// Whether a head that began before `input` ends in it.
+    fn goes_on_with(&self, input: &Input) -> bool {
+        let joined = Bytes::from([&self.partial.bytes[..], &input.bytes[..]].concat());
+        !self.partial.bytes.is_empty()
+            && matches!(head::parse(&joined), Parsed::Whole(head, _) if self.is_convincing(&head))
+    }
+
+    /// Whether a head is one even where none was to be expected. Any token is a
+    /// method, so what is left of one when its beginning was lost is, too: only
+    /// names that are in use are believed. A body may quote a request, but
+    /// hardly at the first byte that is seen of a connection.
+    fn is_convincing(&self, head: &Head) -> bool {
+        match &head.start {
+            Start::Request {
+                method, version, ..
+            } => {
+                let named = *version == Version::Http10 || head.fields.first("host").is_some();
+                (named || self.fresh) && head::is_usual(method)
+            }
+            Start::Response { .. } => true,
+        }
+    }
+
+    /// The head that began here and was cut off, as a packet was: as much of it
+    /// as there is.
+    pub(super) fn cut_head(&self) -> Option<Head> {
+        let head = head::parse_cut(&self.partial.bytes, true)?;
+        (is_usual_start(&head) && self.suits(&head)).then_some(head)
     }
 
     /// Whether the beginning of one lies there.
@@ -138,23 +160,22 @@ impl Reader {
         input.opens && suits_kind(first, self.kind) && head::is_plausible(first)
     }
 
+    /// Whether a request lies there that is passed over.
+    fn may_be_missed(&self, input: &Input) -> bool {
+        self.kind == Some(Kind::Request)
+            && self.may_begin_head(input)
+            && head::parse_cut(&input.bytes, true).is_some_and(|head| is_usual_start(&head))
+    }
+
     /// Whether the body may not be there, or be over, if a head follows.
     pub(super) fn is_doubtful(&self, body: Body) -> bool {
         body == Body::UntilClose || self.message.body_wire_size == 0
     }
 }
 
-/// Whether a head is one even where none was to be expected. Any token is a
-/// method, so what is left of one when its beginning was lost is, too: only
-/// names that are in use are believed.
-pub(super) fn is_convincing(head: &Head) -> bool {
+fn is_usual_start(head: &Head) -> bool {
     match &head.start {
-        Start::Request {
-            method, version, ..
-        } => {
-            let named = *version == Version::Http10 || head.fields.first("host").is_some();
-            named && USUAL_METHODS.iter().any(|usual| **usual == method[..])
-        }
+        Start::Request { method, .. } => head::is_usual(method),
         Start::Response { .. } => true,
     }
 }
