@@ -6,10 +6,13 @@
 //! and passing what is believed once towards the roots and once back gives the
 //! exact odds by evidence (belief propagation). Timing is not part of it.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::scene::Scene;
+
+/// Calls looked at around those that are asked for, the closest on their chains.
+const MAX_AROUND: usize = 64;
 
 /// Log-odds by candidate: the call's links in their order, then "no cause".
 type Odds = SmallVec<[f32; 9]>;
@@ -23,20 +26,12 @@ struct Node {
     said: Odds,
 }
 
-/// Brings what evidence says of these calls (in the order of their starts) up
-/// to date, the chains that they are on included.
-pub(super) fn propagate(scene: &mut Scene, calls: &[u32]) {
-    if let [slot] = calls
-        && let Some(call) = scene.calls.get_mut(*slot)
-        && call.follows.is_none()
-        && call.followers.is_empty()
-    {
-        // On no chain: its own evidence is all.
-        call.told.clear();
-        return;
-    }
+/// Brings what evidence says of these calls up to date, the chains that they
+/// are on included.
+pub(super) fn propagate(scene: &mut Scene, wanted: &[u32]) {
+    let calls = chains(scene, wanted);
     let mut nodes: HashMap<u32, Node> = HashMap::with_capacity(calls.len());
-    for slot in calls {
+    for slot in &calls {
         nodes.insert(*slot, Node::default());
     }
     for slot in calls.iter().rev() {
@@ -44,7 +39,7 @@ pub(super) fn propagate(scene: &mut Scene, calls: &[u32]) {
         let said = pass_back(scene, &nodes, *slot, &odds);
         nodes.insert(*slot, Node { odds, said });
     }
-    for slot in calls {
+    for slot in &calls {
         if let Some(heard) = hear(scene, &nodes, *slot)
             && let Some(node) = nodes.get_mut(slot)
         {
@@ -56,6 +51,38 @@ pub(super) fn propagate(scene: &mut Scene, calls: &[u32]) {
             call.told = node.odds;
         }
     }
+}
+
+/// The undecided calls on the chains of these, in the order of their starts.
+fn chains(scene: &mut Scene, wanted: &[u32]) -> Vec<u32> {
+    let mut found: Vec<u32> = Vec::new();
+    for slot in wanted {
+        if let Some(call) = scene.calls.get_mut(*slot) {
+            // On no chain its own evidence is all.
+            call.told.clear();
+            if call.follows.is_some() || !call.followers.is_empty() {
+                found.push(*slot);
+            }
+        }
+    }
+    let mut seen: HashSet<u32> = found.iter().copied().collect();
+    let limit = found.len() + MAX_AROUND;
+    let mut next = 0;
+    while let Some(call) = found.get(next).and_then(|slot| scene.calls.get(*slot)) {
+        next += 1;
+        let followed = call.follows.map(|(other, _)| other);
+        for other in call.followers.iter().copied().chain(followed) {
+            let undecided = scene.calls.get(other).is_some_and(|call| !call.decided);
+            if undecided && found.len() < limit && seen.insert(other) {
+                found.push(other);
+            }
+        }
+    }
+    found.sort_unstable_by_key(|slot| {
+        let call = scene.calls.get(*slot);
+        call.map(|call| (call.started.time, call.id))
+    });
+    found
 }
 
 /// What evidence says of a call itself, and what those that follow it say.

@@ -569,7 +569,7 @@ impl Owner {
             **slot == call || *index < near && (due || self.is_settled(**slot))
         });
         let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
-        belief::propagate(&mut self.scene, &calls);
+        belief::propagate(&mut self.scene, &ripe);
         let mut solver = self.solver(desk.config);
         solver.thorough = true;
         let odds: Vec<_> = ripe
