@@ -66,8 +66,8 @@ pub enum Act {
     },
 }
 
-/// What a request's bytes say, as far as causality cares. Hashes are stable
-/// within one run of the engine and need not be beyond it.
+/// What a request's bytes say, as far as causality cares. Hashes of routes and
+/// callees are the same in every run: what is learnt is kept under them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Features {
     /// Process id of the owner (0 in a packet capture).

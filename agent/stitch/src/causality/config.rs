@@ -4,6 +4,18 @@ use std::time::Duration;
 
 use crate::span::Method;
 
+/// Kinds of evidence that can be done without, to see what each is worth.
+pub const KINDS: [Method; 8] = [
+    Method::Explicit,
+    Method::Thread,
+    Method::EventLoop,
+    Method::Coroutine,
+    Method::Wakeup,
+    Method::Token,
+    Method::Queue,
+    Method::Timing,
+];
+
 /// Limits and choices; [`Config::default`] is what `wirespan run` uses.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -31,6 +43,10 @@ pub struct Config {
     pub effort: u32,
     /// Kinds of evidence to do without.
     pub without: Vec<Method>,
+    /// Where headers tell the cause of calls, decide without them too and
+    /// compare; what has this confidence or more counts as given a parent.
+    /// `None`: do not.
+    pub self_audit: Option<f32>,
 }
 
 impl Default for Config {
@@ -47,6 +63,7 @@ impl Default for Config {
             max_component: 256,
             effort: 512,
             without: Vec::new(),
+            self_audit: None,
         }
     }
 }

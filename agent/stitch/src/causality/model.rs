@@ -4,6 +4,8 @@
 //! Bounded: states that were not used for long are forgotten. What is learnt
 //! can be saved and loaded (see [`Model::save`]) and shown.
 
+mod portrait;
+
 use std::fmt;
 
 use hashbrown::HashMap;

@@ -1,13 +1,18 @@
 //! The stage itself: routes acts to their owners, hands decisions out.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::act::{Act, Decision, ExchangeId, Features};
+use super::audit::Audit;
 use super::config::Config;
+use super::kind::Kind;
 use super::model::Model;
 use super::owner::{Desk, Owner};
+use super::self_audit::{SelfAudit, Tally};
+use super::shelf::{Memory, Shelf};
 use super::slab::Slab;
 use crate::event::{SocketId, Task};
 use crate::exchange::{Moment, Role};
@@ -24,6 +29,9 @@ pub struct Causality {
     timers: BTreeSet<(Timestamp, u32)>,
     /// Models loaded for owners not met yet.
     models: HashMap<OwnerKey, Model>,
+    /// What was learnt of processes that are gone.
+    pub(super) shelf: Shelf,
+    self_audit: Option<Box<SelfAudit>>,
     decisions: VecDeque<Decision>,
     counters: Counters,
     gone: Vec<ExchangeId>,
@@ -48,6 +56,10 @@ pub struct Counters {
     pub candidates_skipped: u64,
     /// The most calls that were decided together.
     pub largest_component: u64,
+    /// Kinds of processes of which all was forgotten, for want of room.
+    pub kinds_forgotten: u64,
+    /// Exchanges left out of the self-audit, which is bounded.
+    pub unaudited: u64,
 }
 
 /// Process id and [`Features::owner`].
@@ -71,7 +83,11 @@ struct Place {
 impl Causality {
     /// A stage that has learnt nothing yet.
     pub fn new(config: Config) -> Self {
+        let self_audit = config.self_audit;
+        let self_audit = self_audit.map(|least| Box::new(SelfAudit::new(&config, least)));
         Self {
+            shelf: Shelf::default(),
+            self_audit,
             config,
             owners: Slab::default(),
             by_key: HashMap::new(),
@@ -86,6 +102,9 @@ impl Causality {
 
     /// Takes an act. Acts come in the order of their times.
     pub fn observe(&mut self, act: Act) {
+        if let Some(audit) = &mut self.self_audit {
+            audit.observe(&act, &self.shelf);
+        }
         match act {
             Act::Started {
                 exchange,
@@ -123,7 +142,11 @@ impl Causality {
 
     /// The next decision, if one was made.
     pub fn poll_decision(&mut self) -> Option<Decision> {
-        self.decisions.pop_front()
+        let decision = self.decisions.pop_front()?;
+        if let Some(audit) = &mut self.self_audit {
+            audit.decided(&decision);
+        }
+        Some(decision)
     }
 
     /// The input ended: decides everything that is left.
@@ -137,11 +160,39 @@ impl Causality {
         for (_, owner) in owners {
             self.work(owner, self.last(owner), super::owner::Owner::finish);
         }
+        if let Some(audit) = &mut self.self_audit {
+            audit.finish();
+        }
     }
 
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
-        self.counters
+        Counters {
+            kinds_forgotten: self.shelf.forgotten(),
+            unaudited: self.self_audit.as_ref().map_or(0, |audit| audit.skipped()),
+            ..self.counters
+        }
+    }
+
+    /// Tells what a process is: a process of the same kind that was met before,
+    /// in this run or (see [`Causality::remember`]) an earlier one, has left
+    /// what was learnt of it. To be told before the process's first act.
+    pub fn introduce(&mut self, pid: u32, kind: Kind) {
+        if self.shelf.kind(pid).is_some_and(|known| **known == kind) {
+            return;
+        }
+        // It became another program: what it was is over.
+        if let Some(owner) = self.by_key.get(&(pid, 0)) {
+            self.remove_owner(*owner, self.last(*owner));
+        }
+        self.shelf.introduce(pid, kind);
+    }
+
+    /// How right the engine is without headers, where headers tell: by kind of
+    /// process, in order.
+    pub fn self_audit(&self) -> Vec<(Kind, Tally)> {
+        let tallies = self.self_audit.iter().flat_map(|audit| audit.tallies());
+        tallies.map(|(kind, tally)| (kind.clone(), tally)).collect()
     }
 
     /// What was learnt of an owner; `None` if it is not known.
@@ -237,6 +288,7 @@ impl Causality {
                 self.remove_owner(*owner, time);
             }
         }
+        self.shelf.farewell(pid);
     }
 
     /// Does work for an owner at a time, and what comes with it.
@@ -280,10 +332,18 @@ impl Causality {
             self.counters.owners_evicted += 1;
             self.remove_owner(slot, now);
         }
-        let model = self.models.remove(&key).unwrap_or_default();
+        let memory = match self.models.remove(&key) {
+            Some(model) => Memory {
+                model,
+                ..Memory::default()
+            },
+            None => self.shelf.recall(key.0).unwrap_or_default(),
+        };
+        let mut owner = Owner::new(memory.model, now, &self.config);
+        owner.scene.audit = memory.audit;
         let slot = self.owners.insert(Entry {
             key,
-            owner: Owner::new(model, now, &self.config),
+            owner,
             timer: None,
             last: now,
         });
@@ -296,9 +356,26 @@ impl Causality {
         let Some(entry) = self.owners.remove(slot) else {
             return;
         };
+        let memory = Memory {
+            model: entry.owner.model,
+            audit: entry.owner.scene.audit,
+        };
+        self.shelf.keep(entry.key.0, memory);
         self.by_key.remove(&entry.key);
         self.timers.retain(|(_, owner)| *owner != slot);
         self.exchanges.retain(|_, place| place.owner != slot);
+    }
+
+    /// What was learnt of the living processes whose kind is known, those that
+    /// did something last are last.
+    pub(super) fn living(&self) -> impl Iterator<Item = (&Arc<Kind>, &Model, &Audit)> {
+        let slots = self.by_key.values();
+        let mut entries: Vec<&Entry> = slots.filter_map(|slot| self.owners.get(*slot)).collect();
+        entries.sort_unstable_by_key(|entry| (entry.last, entry.key));
+        entries.into_iter().filter_map(|entry| {
+            let kind = self.shelf.kind(entry.key.0)?;
+            Some((kind, &entry.owner.model, &entry.owner.scene.audit))
+        })
     }
 
     fn silent_longest(&self) -> Option<(Timestamp, u32)> {

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use super::Config;
+use super::{Config, learning};
 use crate::account::Account;
+use crate::causality::names::Names;
 use crate::causality::{Act, Causality, ExchangeId, Features};
 use crate::connection::{Progress, Step};
 use crate::event::{Connection, SocketId, Source};
@@ -28,7 +29,8 @@ pub(super) struct Exchanges {
     pub(super) clock: Clock,
     pub(super) processes: Processes,
     pub(super) spans: VecDeque<Span>,
-    causality: Causality,
+    pub(super) causality: Causality,
+    pub(super) names: Names,
     /// In packet captures: the exchange that a call is another name of.
     calls: HashMap<ExchangeId, ExchangeId>,
     assembly: Assembly,
@@ -44,7 +46,8 @@ impl Exchanges {
             clock: Clock::default(),
             processes: Processes::default(),
             spans: VecDeque::new(),
-            causality: Causality::new(config.causality.clone()),
+            causality: Causality::new(learning::audited(config)),
+            names: Names::default(),
             calls: HashMap::new(),
             assembly: Assembly::new(config.parent_confidence, config.keep_candidates),
             last_id: 0,
@@ -121,6 +124,7 @@ impl Exchanges {
             queued,
             invalid,
         } = head;
+        learning::note(&mut self.names, exchange, &features, facts.peer);
         let call = (source == Source::Packets).then_some(ExchangeId(exchange_id.0 + 1));
         socket.requests += 1;
         socket.open.push(Open {

@@ -8,6 +8,7 @@
 //! been, in order. So a replay gives the very spans of the live run.
 
 mod exchanges;
+mod learning;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -207,7 +208,10 @@ impl Engine {
             Event::Data(data) => self.handle_data(data),
             Event::Opened(opened) => self.handle_opened(&opened),
             Event::Closed(closed) => self.handle_closed(&closed),
-            Event::Process(process) => exchanges.processes.insert(process),
+            Event::Process(process) => {
+                exchanges.introduce(&process);
+                exchanges.processes.insert(process);
+            }
             Event::Exited { time, pid } => {
                 exchanges.processes.exited(pid, time);
                 exchanges.observe(Act::Exited { pid, time });
