@@ -2,7 +2,10 @@
 
 use std::error::Error;
 
-const FILES: [&str; 1] = ["proto/wirespan/recording/v1/recording.proto"];
+const FILES: [&str; 2] = [
+    "proto/wirespan/recording/v1/recording.proto",
+    "proto/wirespan/state/v1/state.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");

@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use wirespan_stitch::account::Account as Engine;
+use wirespan_stitch::causality::{Kind, Tally};
 use wirespan_stitch::exchange::Outcome;
 
 use crate::export::counters::Counters;
@@ -20,6 +21,8 @@ pub struct Account {
     pub engine: Engine,
     /// Spans, from there on.
     pub exported: Exported,
+    /// How right decisions without headers were, where headers tell.
+    pub self_audit: Vec<(Kind, Tally)>,
     /// What the source says of itself: a line each.
     pub source: Vec<(String, u64)>,
 }
@@ -79,7 +82,14 @@ impl Display for Account {
         for (what, count) in self.source.iter().filter(|(_, count)| *count > 0) {
             line(f, what, *count)?;
         }
-        Ok(())
+        self.self_audit.iter().try_for_each(|(kind, tally)| {
+            let of = |what: &str| format!("self-audit of {}: {what}", kind.service);
+            line(f, &of("calls"), tally.known)?;
+            line(f, &of("given"), tally.given)?;
+            line(f, &of("right"), tally.right)?;
+            line(f, &of("sure"), tally.sure)?;
+            line(f, &of("sure, wrong"), tally.sure_wrong)
+        })
     }
 }
 
@@ -146,6 +156,19 @@ mod tests {
                 ..Engine::default()
             },
             exported: Exported { handed, outputs },
+            self_audit: vec![(
+                Kind {
+                    service: "shop".to_owned(),
+                    ..Kind::default()
+                },
+                Tally {
+                    known: 20,
+                    given: 19,
+                    right: 18,
+                    sure: 17,
+                    sure_wrong: 1,
+                },
+            )],
             source: vec![("bytes lost".to_owned(), 5)],
         }
     }
@@ -168,6 +191,11 @@ wirespan: account
   otlp exported                                        85
   otlp lost, rejected                                  10
   bytes lost                                            5
+  self-audit of shop: calls                            20
+  self-audit of shop: given                            19
+  self-audit of shop: right                            18
+  self-audit of shop: sure                             17
+  self-audit of shop: sure, wrong                       1
 ";
         assert_eq!(text, expected);
     }

@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use wirespan_stitch::engine;
+use wirespan_stitch::span::Method;
+use wirespan_stitch::{causality, engine};
 
 use crate::export::otlp::QueryPolicy;
 
@@ -56,13 +57,18 @@ pub enum Command {
         #[command(flatten)]
         stitching: Stitching,
     },
-    /// Say why a span has the parent it has
+    /// Say why a span has the parent it has, or what was learnt of services
     Explain {
         /// A recording or a packet capture
-        file: PathBuf,
+        #[arg(required_unless_present = "model", requires = "id")]
+        file: Option<PathBuf>,
         /// The span's id, 16 hexadecimal digits
         #[arg(value_parser = span_id)]
-        id: String,
+        id: Option<String>,
+        /// Show what was learnt: kept in this directory or file (by default where
+        /// `run` keeps it), or in a recording
+        #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with_all = ["file", "id"])]
+        model: Option<Option<PathBuf>>,
         /// How causes are decided on
         #[command(flatten)]
         stitching: Stitching,
@@ -109,6 +115,23 @@ pub struct Stitching {
     /// truth in them
     #[arg(long, value_name = "NAME", value_delimiter = ',', hide = true)]
     pub ignore_parameter: Vec<String>,
+    /// Kinds of evidence to do without, to see what each is worth: thread,
+    /// timing, …
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = evidence, hide = true)]
+    pub without: Vec<Method>,
+    /// Keep what is learnt of services in this directory, and begin with what an
+    /// earlier run left there
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Keep what is learnt of services in this directory, for the next run to begin \
+                with (run: by default $STATE_DIRECTORY, or /var/lib/wirespan as root, unless \
+                --record is given)"
+    )]
+    pub state_dir: Option<PathBuf>,
+    /// Begin with nothing learnt, and keep nothing
+    #[arg(long, conflicts_with = "state_dir")]
+    pub no_state: bool,
 }
 
 impl Stitching {
@@ -118,6 +141,10 @@ impl Stitching {
         engine::Config {
             parent_confidence: self.parent_confidence.unwrap_or(default.parent_confidence),
             ignored_parameters: self.ignore_parameter.clone(),
+            causality: causality::Config {
+                without: self.without.clone(),
+                ..default.causality
+            },
             ..default
         }
     }
@@ -152,6 +179,15 @@ fn probability(text: &str) -> Result<f32, String> {
     } else {
         Err("a confidence is between 0 and 1".to_owned())
     }
+}
+
+fn evidence(text: &str) -> Result<Method, String> {
+    let kinds = causality::KINDS;
+    let found = kinds.into_iter().find(|kind| kind.as_str() == text);
+    found.ok_or_else(|| {
+        let known = kinds.map(Method::as_str).join(", ");
+        format!("not a kind of evidence; these are: {known}")
+    })
 }
 
 fn span_id(text: &str) -> Result<String, String> {
@@ -198,12 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn kinds_of_evidence_are_left_out_by_name() {
+        let Command::Replay { stitching, .. } =
+            parse("wirespan replay a.wsr --without thread,event_loop --without timing").unwrap()
+        else {
+            panic!("not replay");
+        };
+        let without = stitching.config().causality.without;
+        assert_eq!(without, [Method::Thread, Method::EventLoop, Method::Timing]);
+        assert!(parse("wirespan replay a.wsr --without luck").is_err());
+    }
+
+    #[test]
     fn every_command_has_its_words() {
         for line in [
             "wirespan run --otlp http://a:4317 --json - --print",
             "wirespan record a.wsr --port 80",
             "wirespan replay a.pcap --json out.jsonl",
             "wirespan explain a.wsr 0123456789abcDEF",
+            "wirespan explain --model",
+            "wirespan explain --model /var/lib/wirespan",
+            "wirespan run --state-dir here",
+            "wirespan run --no-state",
             "wirespan doctor",
         ] {
             parse(line).unwrap();
@@ -214,6 +266,9 @@ mod tests {
             "wirespan run --query hide",
             "wirespan replay a --pid 1",
             "wirespan explain a 123",
+            "wirespan explain a",
+            "wirespan explain",
+            "wirespan run --no-state --state-dir here",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

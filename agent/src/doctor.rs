@@ -6,7 +6,9 @@
 
 use std::fmt;
 
+use crate::learnt::audit;
 use crate::probe::{Capture, Config, HOOKS, Kernel, LoadError};
+use crate::state::{self, file};
 
 /// Size of the ring buffer of the attempt, in bytes: enough to be accepted.
 const RING_BYTES: u32 = 64 << 10;
@@ -71,6 +73,7 @@ impl Report {
             }
         }));
         lines.extend(surroundings(kernel));
+        lines.extend(learnt());
         lines.push(outcome(attempt));
         Self {
             lines,
@@ -172,6 +175,41 @@ fn surroundings(kernel: &Kernel) -> Vec<Line> {
         optional("tracefs", kernel.tracefs.as_ref().map(path), "not mounted"),
         optional("cgroup v2", kernel.cgroup.as_ref().map(path), "not mounted"),
     ]
+}
+
+/// What earlier runs learnt, and how right they were where headers tell.
+fn learnt() -> Vec<Line> {
+    const WHAT: &str = "learnt";
+    let Some(directory) = state::directory(None) else {
+        let found = "nothing is kept between runs (see --state-dir)";
+        return vec![line(State::Absent, WHAT, found.to_owned())];
+    };
+    let shown = directory.display();
+    match file::read(&directory.join(file::NAME)) {
+        Ok(learnt) => {
+            let services = format!("{} services, in {shown}", learnt.len());
+            let audits = learnt.iter().filter_map(|learnt| {
+                let told = audit(&learnt.self_audit)?;
+                let found = format!("{}: {told}", learnt.kind.service);
+                Some(line(State::Good, "self-audit", found))
+            });
+            [line(State::Good, WHAT, services)]
+                .into_iter()
+                .chain(audits)
+                .collect()
+        }
+        Err(error) if error.is_absent() => {
+            let found = format!("nothing yet, in {shown}");
+            vec![line(State::Absent, WHAT, found)]
+        }
+        Err(error) => {
+            let advice = "it will be ignored and written anew".to_owned();
+            vec![Line {
+                advice: Some(advice),
+                ..line(State::Absent, WHAT, format!("{shown}: {error}"))
+            }]
+        }
+    }
 }
 
 fn outcome(attempt: &Result<(), LoadError>) -> Line {

@@ -10,6 +10,7 @@
 //! | `wirespan-otlp` | sends batches, on a runtime of its own ([`export::grpc`]) |
 //! | `wirespan-json` | writes batches to a file ([`export::file`]) |
 //! | `wirespan-print` | writes swim lanes ([`export::print`]) |
+//! | `wirespan-state` | writes what was learnt ([`state`]) |
 //!
 //! Each is fed through a bounded queue by the one above it, and none waits for
 //! the one below while tracing.
@@ -21,6 +22,7 @@ pub mod doctor;
 pub mod explain;
 pub mod export;
 pub mod filters;
+pub mod learnt;
 pub mod live;
 pub mod outputs;
 pub mod probe;
@@ -29,6 +31,7 @@ pub mod record;
 pub mod recording;
 pub mod replay;
 pub mod run;
+pub mod state;
 
 #[cfg(test)]
 pub(crate) mod testing;

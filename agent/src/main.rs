@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wirespan::cli::{Cli, Command};
-use wirespan::{doctor, explain, record, replay, run};
+use wirespan::{doctor, explain, learnt, record, replay, run};
 
 fn main() -> ExitCode {
     start_log();
@@ -24,10 +24,14 @@ fn main() -> ExitCode {
             stitching,
         } => replay::replay(&file, &outputs, &stitching),
         Command::Explain {
-            file,
-            id,
+            file: Some(file),
+            id: Some(id),
             stitching,
+            ..
         } => explain::explain(&file, &id, &stitching),
+        Command::Explain {
+            model, stitching, ..
+        } => learnt::show(model.flatten().as_deref(), &stitching),
         Command::Doctor => {
             let report = doctor::examine();
             println!("{report}");

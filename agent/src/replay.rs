@@ -15,14 +15,24 @@ use crate::capture_file;
 use crate::cli;
 use crate::outputs::Outputs;
 use crate::recording::{MAGIC, ReadError, Reader};
+use crate::state::{self, Keeper};
 
 /// Stitches the file; ends with the account on standard error.
 pub fn replay(path: &Path, outputs: &cli::Outputs, stitching: &cli::Stitching) -> Result<()> {
     let mut source = Source::open(path)?;
     let outputs = Outputs::start(outputs, false)?;
     let mut engine = Engine::new(stitching.config());
+    let keeper = stitching.state_dir.clone().map(|directory| {
+        let audited = state::recall(&directory, &mut engine);
+        Keeper::start(directory, audited)
+    });
+    let keeper = keeper.transpose()?;
     let result = stitch(&mut source, &mut engine, |spans| outputs.give(spans));
+    if let Some(keeper) = keeper {
+        keeper.finish(&engine);
+    }
     let account = Account {
+        self_audit: engine.self_audit(),
         engine: engine.account(),
         exported: outputs.finish(),
         source: source.remarks(),

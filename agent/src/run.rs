@@ -1,6 +1,6 @@
 //! `wirespan run`: traces this host until interrupted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use wirespan_stitch::engine::Engine;
@@ -12,6 +12,7 @@ use crate::live::{self, Sink};
 use crate::outputs::Outputs;
 use crate::probe::Capture;
 use crate::record::Recording;
+use crate::state::{self, Keeper};
 use crate::{cli, filters};
 
 /// Traces what was asked for; ends with the account on standard error.
@@ -22,14 +23,21 @@ pub fn run(
     record: Option<&Path>,
 ) -> Result<()> {
     let config = filters::config(wanted)?;
+    let mut engine = Engine::new(stitching.config());
+    let keeper = directory(stitching, record.is_some()).map(|directory| {
+        let audited = state::recall(&directory, &mut engine);
+        Keeper::start(directory, audited)
+    });
     let mut stitcher = Stitcher {
-        engine: Engine::new(stitching.config()),
+        engine,
+        keeper: keeper.transpose()?,
         outputs: Outputs::start(outputs, true)?,
         recording: record.map(Recording::create).transpose()?,
     };
     let capture = live::watch(&config, &mut stitcher)?;
     let Stitcher {
         mut engine,
+        keeper,
         outputs,
         recording,
     } = stitcher;
@@ -38,8 +46,12 @@ pub fn run(
     }
     engine.finish();
     outputs.give(std::iter::from_fn(|| engine.poll_span()));
+    if let Some(keeper) = keeper {
+        keeper.finish(&engine);
+    }
     let losses = capture.losses();
     let account = Account {
+        self_audit: engine.self_audit(),
         engine: engine.account(),
         exported: outputs.finish(),
         source: vec![
@@ -52,8 +64,17 @@ pub fn run(
     Ok(())
 }
 
+/// Where state is kept. A recording is to give the very spans of the run when it
+/// is replayed: such a run begins with nothing learnt, unless it is asked for.
+fn directory(stitching: &cli::Stitching, recorded: bool) -> Option<PathBuf> {
+    let wanted = stitching.state_dir.as_deref();
+    let off = stitching.no_state || recorded && wanted.is_none();
+    (!off).then(|| state::directory(wanted)).flatten()
+}
+
 struct Stitcher {
     engine: Engine,
+    keeper: Option<Keeper>,
     outputs: Outputs,
     recording: Option<Recording>,
 }
@@ -80,6 +101,9 @@ impl Sink for Stitcher {
         }
         self.outputs
             .give(std::iter::from_fn(|| self.engine.poll_span()));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.settle(&self.engine);
+        }
         let recording = match &mut self.recording {
             Some(recording) => recording.settle(capture, complete)?,
             None => None,

@@ -13,3 +13,12 @@ pub mod recording {
         include!(concat!(env!("OUT_DIR"), "/wirespan.recording.v1.rs"));
     }
 }
+
+/// What the agent keeps between runs (`--state-dir`).
+pub mod state {
+    /// Version 1 of the format.
+    #[expect(missing_docs, reason = "generated; documented in state.proto")]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/wirespan.state.v1.rs"));
+    }
+}

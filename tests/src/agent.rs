@@ -42,6 +42,7 @@ impl Agent {
         let json = directory.path().join("spans.jsonl");
         let mut command = Command::new(place::wirespan());
         command.arg("run").arg("--json").arg(&json).args(arguments);
+        begin_cold(&mut command);
         Self::start(&command, json, directory)
     }
 
@@ -51,6 +52,7 @@ impl Agent {
         let json = directory.path().join("none");
         let mut command = Command::new(place::wirespan());
         command.arg("run").args(arguments);
+        begin_cold(&mut command);
         Self::start(&command, json, directory)
     }
 
@@ -104,6 +106,13 @@ impl Agent {
     /// Ends it on the spot, as a crash would.
     pub fn kill(self) -> Result<()> {
         self.child.kill()
+    }
+}
+
+/// What other runs learnt must not show, unless a test asks for it.
+fn begin_cold(command: &mut Command) {
+    if command.get_args().all(|argument| argument != "--state-dir") {
+        command.arg("--no-state");
     }
 }
 

@@ -8,6 +8,7 @@ mod chain;
 mod collector;
 mod differential;
 mod harness;
+mod learnt;
 mod overflow;
 mod proxy;
 mod replay;

@@ -122,7 +122,7 @@ impl Shop {
 /// `wirespan run --print`, for this process's children only: the shop, and curl.
 fn start_agent(directory: &Path) -> Result<Child> {
     let mut command = Command::new(place::wirespan());
-    command.args(["run", "--print", "--pid"]);
+    command.args(["run", "--no-state", "--print", "--pid"]);
     command.arg(std::process::id().to_string());
     let log = directory.join("wirespan.log");
     let mut agent = Child::start_with_output("wirespan", &command, Stdio::inherit(), &log)?;
