@@ -1,11 +1,12 @@
 //! `cargo xtask eval causality`: the engine on recorded spans, against simple
 //! rules and the recorded truth.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use wirespan_stitch::causality::{Config, OwnerKey};
+use wirespan_stitch::causality::{Config, KINDS};
 use wirespan_stitch::span::Method;
 
 use super::feed::Predictions;
@@ -13,17 +14,15 @@ use super::recorded::Recorded;
 use super::table::{self, Row};
 use super::{baseline, explain, feed, live, recorded, score};
 
-/// Kinds of evidence that can be left out.
-const KINDS: [Method; 9] = [
-    Method::Explicit,
+/// Kinds of evidence that `--ablation` leaves out, one at a time.
+pub(super) const ABLATED: [Method; 7] = [
     Method::Thread,
     Method::EventLoop,
     Method::Coroutine,
-    Method::Wakeup,
     Method::Token,
-    Method::Queue,
     Method::Route,
     Method::Timing,
+    Method::Explicit,
 ];
 
 /// What to evaluate on.
@@ -44,6 +43,10 @@ pub(crate) struct Options {
     /// Do without a kind of evidence: explicit, thread, timing, …
     #[arg(long, value_name = "KIND", value_parser = kind)]
     without: Vec<Method>,
+    /// Leave out one kind of evidence after the other, to see what each is worth;
+    /// with --live on the recordings of --record or --replay.
+    #[arg(long, conflicts_with = "without")]
+    ablation: bool,
     /// Explain this many wrong links of each run.
     #[arg(long, value_name = "N", default_value_t = 0)]
     wrong: usize,
@@ -56,17 +59,17 @@ pub(crate) struct Options {
 
 /// Runs the evaluation.
 pub(super) fn run(options: &Options) -> Result<()> {
-    if let Some(json) = live::run(&options.live)? {
+    if let Some(json) = live::run(&options.live, &options.without, options.ablation)? {
         return write(options, &json);
     }
-    let config = Config {
-        without: options.without.clone(),
+    let left_out = |without: Vec<Method>| Config {
+        without,
         ..Config::default()
     };
-    let learnt = match &options.learn {
-        Some(path) => feed::run(&recorded::read(path)?, &config, &[])?.models,
-        None => Vec::new(),
-    };
+    let mut configs = vec![left_out(options.without.clone())];
+    if options.ablation {
+        configs.extend(ABLATED.map(|kind| left_out(vec![kind])));
+    }
     let once = [1];
     let factors = if options.compress.is_empty() {
         &once[..]
@@ -80,7 +83,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         for factor in factors {
             let spans = recorded::compress(&spans, *factor);
             let name = name(path);
-            rows.extend(evaluate(&name, *factor, &spans, &config, &learnt, options)?);
+            rows.extend(evaluate(&name, *factor, &spans, &configs, options)?);
         }
     }
     write(options, &serde_json::to_vec_pretty(&rows)?)
@@ -97,8 +100,7 @@ fn evaluate(
     data: &str,
     compress: u64,
     spans: &[Recorded],
-    config: &Config,
-    learnt: &[(OwnerKey, Vec<u8>)],
+    configs: &[Config],
     options: &Options,
 ) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
@@ -118,20 +120,33 @@ fn evaluate(
             tell(rule, &baseline::run(spans, rule), 0.0);
         }
     }
-    let outcome = feed::run(spans, config, learnt)?;
-    let links = outcome.predictions.len().max(1) as f64;
-    let method = if learnt.is_empty() {
-        "wirespan"
-    } else {
-        "wirespan (pre-learnt)"
-    };
-    tell(
-        method,
-        &outcome.predictions,
-        outcome.took.as_secs_f64() * 1e6 / links,
-    );
-    explain::wrong(spans, &outcome, options.wrong);
+    for config in configs {
+        let learnt = match &options.learn {
+            Some(path) => feed::run(&recorded::read(path)?, config, &[])?.models,
+            None => Vec::new(),
+        };
+        let outcome = feed::run(spans, config, &learnt)?;
+        let links = outcome.predictions.len().max(1) as f64;
+        tell(
+            &method(config, !learnt.is_empty()),
+            &outcome.predictions,
+            outcome.took.as_secs_f64() * 1e6 / links,
+        );
+        explain::wrong(spans, &outcome, options.wrong);
+    }
     Ok(rows)
+}
+
+/// What decides, as in the table.
+fn method(config: &Config, learnt: bool) -> String {
+    let mut name = "wirespan".to_owned();
+    for kind in &config.without {
+        let _ = write!(name, " -{}", kind.as_str());
+    }
+    if learnt {
+        name.push_str(" (pre-learnt)");
+    }
+    name
 }
 
 fn name(path: &Path) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::span::Method;
 
 /// Kinds of evidence that can be done without, to see what each is worth.
-pub const KINDS: [Method; 8] = [
+pub const KINDS: [Method; 9] = [
     Method::Explicit,
     Method::Thread,
     Method::EventLoop,
@@ -13,6 +13,7 @@ pub const KINDS: [Method; 8] = [
     Method::Wakeup,
     Method::Token,
     Method::Queue,
+    Method::Route,
     Method::Timing,
 ];
 

@@ -7,10 +7,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use wirespan_stitch::span::Method;
 use wirespan_tests::place;
 use wirespan_tests::span::{self, Span};
 
 use super::load::Pace;
+use super::model::Model;
 use super::truth::Truth;
 
 /// What is true of a run.
@@ -43,8 +45,15 @@ pub(super) fn write(directory: &Path, facts: &Facts) -> Result<()> {
         .with_context(|| format!("writing {}", file.display()))
 }
 
-/// All runs kept there, sorted by their files' names.
-pub(super) fn read(directory: &Path) -> Result<Vec<Facts>> {
+/// The runs of these models kept there, sorted by their files' names.
+pub(super) fn of_models(directory: &Path, models: &[Model]) -> Result<Vec<Facts>> {
+    let names: Vec<String> = models.iter().map(|model| model.name()).collect();
+    let mut kept = read(directory)?;
+    kept.retain(|facts| names.contains(&facts.model));
+    Ok(kept)
+}
+
+fn read(directory: &Path) -> Result<Vec<Facts>> {
     let entries =
         fs::read_dir(directory).with_context(|| format!("reading {}", directory.display()))?;
     let mut files = entries
@@ -62,12 +71,13 @@ pub(super) fn read(directory: &Path) -> Result<Vec<Facts>> {
     facts.collect()
 }
 
-/// The spans of a run, by `wirespan replay`.
-pub(super) fn replay(directory: &Path, facts: &Facts) -> Result<Vec<Span>> {
+/// The spans of a run, by `wirespan replay` without these kinds of evidence.
+pub(super) fn replay(directory: &Path, facts: &Facts, without: &[Method]) -> Result<Vec<Span>> {
     let output = Command::new(place::wirespan())
         .arg("replay")
         .arg(recording(directory, &facts.model, facts.pace))
         .args(["--query", "keep", "--json", "-"])
+        .args(leave_out(without))
         .output()
         .context("starting wirespan replay")?;
     let log = String::from_utf8_lossy(&output.stderr);
@@ -77,6 +87,12 @@ pub(super) fn replay(directory: &Path, facts: &Facts) -> Result<Vec<Span>> {
         output.status
     );
     span::parse(std::str::from_utf8(&output.stdout)?)
+}
+
+/// Arguments for wirespan to do without these kinds of evidence.
+pub(super) fn leave_out(without: &[Method]) -> Vec<&'static str> {
+    let arguments = without.iter().map(|kind| ["--without", kind.as_str()]);
+    arguments.flatten().collect()
 }
 
 fn recording(directory: &Path, model: &str, pace: Pace) -> PathBuf {

@@ -4,6 +4,7 @@
 //! One model at a time: its server, leaves for it to call, a load, the agent on
 //! the server alone. The engine starts cold in every run unless `--warm` is given.
 
+mod ablation;
 mod graph;
 mod install;
 mod kept;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
+use wirespan_stitch::span::Method;
 use wirespan_tests::span::Span;
 
 use graph::Graph;
@@ -102,32 +104,53 @@ impl Options {
 
 /// Runs what was asked for and prints a line for each run. The rows as JSON;
 /// `None` if no live run is asked for.
-pub(super) fn run(options: &Options) -> Result<Option<Vec<u8>>> {
+pub(super) fn run(
+    options: &Options,
+    without: &[Method],
+    ablation: bool,
+) -> Result<Option<Vec<u8>>> {
     let Some(models) = options.models() else {
         return Ok(None);
     };
+    let kept = options.replay.as_deref().or(options.record.as_deref());
+    if ablation && kept.is_none() {
+        bail!("--ablation compares on recordings: add --record or --replay DIRECTORY");
+    }
     let mut rows = Vec::new();
     if let Some(directory) = &options.replay {
-        replay(directory, models, &mut rows)?;
+        replay(directory, models, without, &mut rows)?;
     } else {
-        run_models(models, options, &mut rows)?;
+        run_models(models, options, without, &mut rows)?;
+    }
+    if let Some(directory) = kept.filter(|_| ablation) {
+        let rows = ablation::run(directory, models, &rows)?;
+        return Ok(Some(serde_json::to_vec_pretty(&rows)?));
     }
     Ok(Some(serde_json::to_vec_pretty(&rows)?))
 }
 
-fn replay(directory: &Path, models: &[Model], rows: &mut Vec<Row>) -> Result<()> {
-    let names: Vec<String> = models.iter().map(|model| model.name()).collect();
+fn replay(
+    directory: &Path,
+    models: &[Model],
+    without: &[Method],
+    rows: &mut Vec<Row>,
+) -> Result<()> {
     table::header();
-    for facts in kept::read(directory)? {
-        if names.contains(&facts.model) {
-            rows.push(row(&facts, &kept::replay(directory, &facts)?)?);
-        }
+    for facts in kept::of_models(directory, models)? {
+        let row = row(&facts, &kept::replay(directory, &facts, without)?)?;
+        table::print(&row);
+        rows.push(row);
     }
     Ok(())
 }
 
 /// Runs them all, even if one fails.
-fn run_models(models: &[Model], options: &Options, rows: &mut Vec<Row>) -> Result<()> {
+fn run_models(
+    models: &[Model],
+    options: &Options,
+    without: &[Method],
+    rows: &mut Vec<Row>,
+) -> Result<()> {
     install::run(models)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
@@ -136,7 +159,7 @@ fn run_models(models: &[Model], options: &Options, rows: &mut Vec<Row>) -> Resul
     table::header();
     let mut failed = Vec::new();
     for &model in models {
-        if let Err(error) = run_model(model, options, &runtime, rows) {
+        if let Err(error) = run_model(model, options, without, &runtime, rows) {
             eprintln!("{}: {error:#}", model.name());
             failed.push(model.name());
         }
@@ -150,6 +173,7 @@ fn run_models(models: &[Model], options: &Options, rows: &mut Vec<Row>) -> Resul
 fn run_model(
     model: Model,
     options: &Options,
+    without: &[Method],
     runtime: &Runtime,
     rows: &mut Vec<Row>,
 ) -> Result<()> {
@@ -164,6 +188,7 @@ fn run_model(
     let zoo = Zoo {
         model,
         options,
+        without,
         runtime,
         graph: &graph,
         leaves: &leaves,
@@ -171,20 +196,20 @@ fn run_model(
     };
     for pace in options.paces() {
         let (facts, spans) = zoo.run(pace).with_context(|| format!("{pace:?}"))?;
-        rows.push(row(&facts, &spans)?);
+        let row = row(&facts, &spans)?;
+        table::print(&row);
+        rows.push(row);
     }
     Ok(())
 }
 
-/// Scores one run and prints its line.
+/// Scores one run.
 fn row(facts: &Facts, spans: &[Span]) -> Result<Row> {
     let seen = Seen::new(spans, &facts.made)?;
-    let row = Row {
+    Ok(Row {
         model: facts.model.clone(),
         pace: facts.pace,
         score: score::score(&seen, facts.answered, zoo::FIRST_ID, &facts.made),
         baselines: rules::recall(&seen),
-    };
-    table::print(&row);
-    Ok(row)
+    })
 }

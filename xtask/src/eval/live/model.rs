@@ -77,6 +77,23 @@ impl Model {
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// Models of one kind have much the same evidence.
+    pub(super) fn group(self) -> &'static str {
+        match self {
+            Self::PythonThreads
+            | Self::PythonFutures
+            | Self::GunicornSync
+            | Self::GunicornThreads
+            | Self::Puma => "threads",
+            Self::JavaPools | Self::JavaClient | Self::JavaVirtual => "jvm",
+            Self::Go | Self::GoWorkers => "go",
+            Self::Tokio => "tokio",
+            Self::Asyncio => "asyncio",
+            Self::Node => "node",
+            Self::Nginx | Self::Haproxy => "proxies",
+        }
+    }
+
     /// Whether it passes requests on instead of following a plan.
     pub(super) fn is_proxy(self) -> bool {
         matches!(self, Self::Nginx | Self::Haproxy)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use tokio::runtime::Runtime;
+use wirespan_stitch::span::Method;
 use wirespan_tests::agent::Agent;
 use wirespan_tests::span::Span;
 
@@ -30,6 +31,8 @@ const LONGEST_WORK: Duration = Duration::from_secs(30);
 pub(super) struct Zoo<'a> {
     pub(super) model: Model,
     pub(super) options: &'a Options,
+    /// Kinds of evidence that wirespan is to do without.
+    pub(super) without: &'a [Method],
     pub(super) runtime: &'a Runtime,
     pub(super) graph: &'a Graph,
     pub(super) leaves: &'a [&'a Leaf],
@@ -47,7 +50,11 @@ impl Zoo<'_> {
                 let file = kept::prepare(directory, &self.model.name(), pace)?;
                 Some(Agent::record(&file, &["--pid", &pid])?)
             }
-            None => Some(Agent::run(&["--pid", &pid, "--query", "keep"])?),
+            None => {
+                let mut arguments = vec!["--pid", &pid, "--query", "keep"];
+                arguments.extend(kept::leave_out(self.without));
+                Some(Agent::run(&arguments)?)
+            }
         };
         let facts = self.put_under_load(pace)?;
         let mut spans = match agent {
@@ -56,7 +63,7 @@ impl Zoo<'_> {
         };
         if let Some(directory) = recorded {
             kept::write(directory, &facts)?;
-            spans = kept::replay(directory, &facts)?;
+            spans = kept::replay(directory, &facts, self.without)?;
         }
         Ok((facts, spans))
     }
