@@ -249,10 +249,9 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[index] ^= 0x40;
             fs::write(&path, &bytes).unwrap();
-            assert!(
-                read(&path).is_err() || index == MAGIC.len() + 8,
-                "byte {index} changed"
-            );
+            // Some bits only say how to unpack what the checksum is of.
+            let unharmed = read(&path).map_or(true, |learnt| learnt == some());
+            assert!(unharmed, "byte {index} changed");
         }
     }
 
