@@ -208,17 +208,19 @@ impl Facts {
         })
     }
 
-    /// The same but for sizes, which the span says that it does not know.
+    /// The same but for the size of a body of which not all was copied, and the
+    /// span says so.
     fn is_honest_about(&self, expected: &Self, span: &Span) -> bool {
-        let larger = expected.request_body.max(expected.response_body);
-        let without_sizes = Self {
-            request_body: 0,
-            response_body: 0,
+        let honest = |told: u64, size: u64| told == size || told == 0 && size >= COPIED;
+        let with_these_sizes = Self {
+            request_body: self.request_body,
+            response_body: self.response_body,
             ..expected.clone()
         };
         span.get("wirespan.capture.body_size_unknown") == "true"
-            && larger >= COPIED
-            && *self == without_sizes
+            && *self == with_these_sizes
+            && honest(self.request_body, expected.request_body)
+            && honest(self.response_body, expected.response_body)
     }
 
     fn seen(span: &Span) -> Self {
