@@ -1,0 +1,218 @@
+//! Decisions: when a call is decided, together with which others, and what
+//! follows from it.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::{Desk, Owner};
+use crate::causality::act::{Decision, ExchangeId};
+use crate::causality::confidence::{self, Odds};
+use crate::causality::{belief, event_loop, route};
+use crate::span::Method;
+
+/// A call is decided earlier than its deadline, by up to this share of the lag,
+/// where another one of its component is due.
+const EARLY: f32 = 0.125;
+/// Score evaluations from which calls are searched for together, and of which
+/// one call may be searched.
+const SEARCH: u32 = 64;
+const SEARCH_EACH: u32 = 16;
+
+impl Owner {
+    /// Decides a call together with those that compete with it, as far as all
+    /// their candidates are answered. Odds are told before any of them is fixed:
+    /// who is unsure which of two is right is unsure of both.
+    pub(super) fn decide_component(&mut self, call: u32, desk: &mut Desk<'_>) {
+        if self.effort.left() < SEARCH {
+            desk.counters.decided_greedily += 1;
+            self.decide_greedily(call, desk);
+            return;
+        }
+        let limit = (self.effort.left() / SEARCH_EACH) as usize;
+        let limit = limit.clamp(1, desk.config.max_component);
+        let crowded = self.undecided >= desk.config.max_pending;
+        let mut solver = self.solver(desk.config);
+        let calls = solver.component(call, limit);
+        for call in &calls {
+            event_loop::weigh_again(solver.scene, *call);
+            if desk.config.uses(Method::Route) {
+                route::weigh(solver.scene, *call);
+            }
+        }
+        solver.refresh_all(&calls);
+        solver.improve(&calls);
+        desk.counters.largest_component = desk.counters.largest_component.max(calls.len() as u64);
+        // Where the component was cut, its far end lacks its other neighbours.
+        let whole = calls.len() < limit;
+        let near = if whole { calls.len() } else { calls.len() / 2 };
+        // Calls that will be due soon are decided too: looking at all again for
+        // each of them would cost too much.
+        let soon = self.now - desk.config.lag.mul_f32(1.0 - EARLY);
+        let ripe = calls.iter().enumerate().filter(|(index, slot)| {
+            let started = self.scene.calls.get(**slot).map(|row| row.started.time);
+            let hurry = crowded && *index < calls.len().div_ceil(4);
+            let due = hurry || started.is_some_and(|started| started <= soon);
+            **slot == call || *index < near && (due || self.is_settled(**slot))
+        });
+        let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
+        belief::propagate(&mut self.scene, &ripe);
+        let mut solver = self.solver(desk.config);
+        solver.thorough = true;
+        let odds: Vec<_> = ripe
+            .iter()
+            .map(|slot| confidence::odds(&solver, *slot))
+            .collect();
+        for (slot, odds) in ripe.into_iter().zip(odds) {
+            self.settle(slot, &odds, desk);
+        }
+    }
+
+    /// Decides one call by what was known when it started and said since.
+    pub(super) fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
+        belief::propagate(&mut self.scene, &[call]);
+        let odds = confidence::greedy(&self.solver(desk.config), call);
+        self.settle(call, &odds, desk);
+    }
+
+    pub(super) fn is_settled(&self, call: u32) -> bool {
+        self.scene.calls.get(call).is_some_and(|row| {
+            let mut requests = row
+                .links
+                .iter()
+                .filter_map(|l| self.scene.requests.get(l.request));
+            requests.all(|request| !request.open())
+        })
+    }
+
+    /// At a response: decides the calls of this request that are beyond doubt.
+    pub(super) fn decide_sure(&mut self, request: u32, desk: &mut Desk<'_>) {
+        let Some(calls) = self.scene.requests.get(request).map(|r| r.calls.clone()) else {
+            return;
+        };
+        for call in calls {
+            let undecided = self.scene.calls.get(call).is_some_and(|row| !row.decided);
+            if !undecided {
+                continue;
+            }
+            let mut solver = self.solver(desk.config);
+            if !solver.is_plain(call) {
+                continue;
+            }
+            let alone = solver.is_alone(call);
+            if alone {
+                solver.refresh_all(&[call]);
+            }
+            belief::propagate(&mut self.scene, &[call]);
+            let solver = self.solver(desk.config);
+            let odds = if alone {
+                confidence::odds(&solver, call)
+            } else {
+                confidence::greedy(&solver, call)
+            };
+            let best = odds.first().map(|best| (best.request, best.probability));
+            if best.is_some_and(|(r, p)| r == Some(request) && p >= desk.config.sure) {
+                self.settle(call, &odds, desk);
+            }
+        }
+    }
+
+    pub(super) fn decide_oldest(&mut self, desk: &mut Desk<'_>) {
+        while let Some((_, call, id)) = self.due.pop_front() {
+            if self.is_undecided(call, id) {
+                self.decide_component(call, desk);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn decide(&mut self, call: u32, desk: &mut Desk<'_>) {
+        self.solver(desk.config).refresh_all(&[call]);
+        belief::propagate(&mut self.scene, &[call]);
+        let odds = confidence::odds(&self.solver(desk.config), call);
+        self.settle(call, &odds, desk);
+    }
+
+    /// Gives the decision on a call, once and for all.
+    pub(super) fn settle(&mut self, slot: u32, odds: &[Odds], desk: &mut Desk<'_>) {
+        let best = odds.first().and_then(|best| best.request);
+        let mut solver = self.solver(desk.config);
+        let candidates = confidence::candidates(&solver, slot, odds);
+        solver.assign(slot, best);
+        let Some(row) = self.scene.calls.get_mut(slot) else {
+            return;
+        };
+        row.decided = true;
+        row.sure = odds.first().map_or(0.0, |best| best.probability);
+        self.undecided -= 1;
+        desk.counters.decisions += 1;
+        desk.decisions.push_back(Decision {
+            call: row.id,
+            candidates,
+        });
+        let (label, idle) = (row.label, row.rivals == 0);
+        if let Some(agreed) = confidence::audit(odds) {
+            self.scene.audit.add(row.rivals, agreed);
+        }
+        let links: SmallVec<[u32; 8]> = row.links.iter().map(|link| link.request).collect();
+        if let Some(best) = odds.first() {
+            route::learn(&mut self.scene, label, best);
+        }
+        let chance = |request: Option<u32>| {
+            let entry = odds.iter().find(|entry| entry.request == request);
+            entry.map_or(0.0, |entry| entry.probability)
+        };
+        if best.is_none() {
+            self.model
+                .learn_background(label, chance(None).max(f32::from(u8::from(idle))), idle);
+        }
+        for request in &links {
+            let right = if best == Some(*request) {
+                chance(Some(*request))
+            } else {
+                1.0 - chance(Some(*request))
+            };
+            self.release(*request, slot, right, desk.config.after_response);
+        }
+        match best {
+            Some(request) => self.trim(request, desk),
+            None => self.drop_call(slot, desk),
+        }
+        if odds
+            .first()
+            .is_some_and(|best| best.probability >= desk.config.sure)
+        {
+            self.learn_order(slot, desk.config);
+        }
+        links
+            .into_iter()
+            .for_each(|request| self.learn_if_settled(request));
+    }
+
+    /// A decided call no longer binds one of its candidates; that this was right
+    /// has the probability `right`.
+    pub(super) fn release(
+        &mut self,
+        request: u32,
+        call: u32,
+        right: f32,
+        after_response: Duration,
+    ) {
+        let Some(row) = self.scene.requests.get_mut(request) else {
+            return;
+        };
+        row.suitors.retain(|suitor| *suitor != call);
+        row.certainty *= right;
+        let overdue = row
+            .responded
+            .is_some_and(|at| at.time + after_response <= self.now);
+        if row.suitors.is_empty() && overdue {
+            self.leaving.push_front((self.now, request, row.id));
+        }
+    }
+
+    pub(super) fn is_undecided(&self, call: u32, id: ExchangeId) -> bool {
+        let row = self.scene.calls.get(call);
+        row.is_some_and(|row| row.id == id && !row.decided)
+    }
+}

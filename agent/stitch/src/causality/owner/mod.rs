@@ -1,0 +1,320 @@
+//! One process: takes its acts, keeps its scene, decides its calls in time.
+
+mod candidates;
+mod decisions;
+mod memory;
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
+use crate::causality::act::{Decision, ExchangeId, Features};
+use crate::causality::call::{Call, Weights};
+use crate::causality::config::Config;
+use crate::causality::coroutine;
+use crate::causality::effort::Effort;
+use crate::causality::event_loop;
+use crate::causality::evidence::{AT_CALL, AT_RESPONSE, Beginning, Said};
+use crate::causality::model::Model;
+use crate::causality::path::mix;
+use crate::causality::scene::{self, Scene};
+use crate::causality::solve::Solver;
+use crate::causality::stage::Counters;
+use crate::event::{SocketId, Task};
+use crate::exchange::{Moment, Role};
+use crate::span::Method;
+use crate::time::Timestamp;
+
+/// One process.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) scene: Scene,
+    pub(super) model: Model,
+    effort: Effort,
+    /// Undecided calls, in the order of their deadlines.
+    due: VecDeque<(Timestamp, u32, ExchangeId)>,
+    /// Answered requests, in the order in which they may be forgotten.
+    leaving: VecDeque<(Timestamp, u32, ExchangeId)>,
+    /// Whether the process ever made a call.
+    calls: bool,
+    undecided: usize,
+    now: Timestamp,
+}
+
+/// What an owner's methods need from the stage.
+#[derive(Debug)]
+pub(super) struct Desk<'a> {
+    pub(super) config: &'a Config,
+    pub(super) counters: &'a mut Counters,
+    /// Decisions made.
+    pub(super) decisions: &'a mut VecDeque<Decision>,
+    /// Exchanges forgotten.
+    pub(super) gone: &'a mut Vec<ExchangeId>,
+}
+
+impl Owner {
+    pub(super) fn new(model: Model, now: Timestamp, config: &Config) -> Self {
+        Self {
+            scene: Scene::default(),
+            model,
+            effort: Effort::full(config.effort),
+            due: VecDeque::new(),
+            leaving: VecDeque::new(),
+            calls: false,
+            undecided: 0,
+            now,
+        }
+    }
+
+    /// Time went on: decides and forgets what is due.
+    pub(super) fn advance(&mut self, now: Timestamp, desk: &mut Desk<'_>) {
+        if now > self.now {
+            self.model.learn_time(self.now, now, self.scene.open == 0);
+            self.now = now;
+        }
+        while let Some((_, call, id)) = self.due.pop_front_if(|(time, ..)| *time <= now) {
+            if self.is_undecided(call, id) {
+                self.decide_component(call, desk);
+            }
+        }
+        while let Some((_, slot, id)) = self.leaving.pop_front_if(|(time, ..)| *time <= now) {
+            let request = self.scene.requests.get(slot).filter(|r| r.id == id);
+            if request.is_some_and(|request| request.suitors.is_empty()) {
+                self.forget(slot, desk);
+            }
+        }
+    }
+
+    /// Whether the exchange is still in this row.
+    pub(super) fn holds(&self, role: Role, slot: u32, id: ExchangeId) -> bool {
+        match role {
+            Role::Server => self
+                .scene
+                .requests
+                .get(slot)
+                .is_some_and(|row| row.id == id),
+            Role::Client => self.scene.calls.get(slot).is_some_and(|row| row.id == id),
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let due = self.due.front().map(|(time, ..)| *time);
+        let leaving = self.leaving.front().map(|(time, ..)| *time);
+        due.into_iter().chain(leaving).min()
+    }
+
+    /// A request was read.
+    pub(super) fn request_started(
+        &mut self,
+        id: ExchangeId,
+        at: Moment,
+        features: Features,
+        desk: &mut Desk<'_>,
+    ) -> u32 {
+        if self.scene.requests.len() >= desk.config.max_requests {
+            desk.counters.requests_evicted += 1;
+            if let Some(slot) = self.first_leaving().or(self.scene.stalest()) {
+                self.evict(slot, desk);
+            }
+        }
+        let slot = self.scene.add_request(scene::request(id, at, features));
+        if self.calls {
+            self.solver(desk.config).locate(slot);
+        }
+        slot
+    }
+
+    /// A call was written.
+    pub(super) fn call_started(
+        &mut self,
+        id: ExchangeId,
+        at: Moment,
+        socket: SocketId,
+        features: &Features,
+        desk: &mut Desk<'_>,
+    ) -> u32 {
+        if self.undecided >= desk.config.max_pending {
+            desk.counters.decided_early += 1;
+            self.decide_oldest(desk);
+        }
+        self.calls = true;
+        self.effort.earn(desk.config.effort);
+        let mut said = Said::default();
+        for (_, kind) in AT_CALL
+            .iter()
+            .filter(|(method, _)| desk.config.uses(*method))
+        {
+            kind(
+                &self.scene,
+                Beginning {
+                    at,
+                    socket,
+                    features,
+                },
+                &mut said,
+            );
+        }
+        // Threads that serve make other calls than those that never do.
+        let asked = mix(features.callee, features.route);
+        let label = |serves: bool| mix(asked, u64::from(serves));
+        let serves = self.scene.serves(at.task);
+        if self.scene.habits.served < 1.0 {
+            // Which of them this thread will be is not known yet.
+            self.model.learn_background(label(!serves), 1.0, true);
+        }
+        let label = label(serves);
+        let links = self.weigh(label, at.time, &said, desk);
+        let mut none = Weights::default();
+        for (_, method, weight) in said.causes.iter().filter(|(cause, ..)| cause.is_none()) {
+            none.add(*method, *weight);
+        }
+        let call = Call {
+            id,
+            socket,
+            label,
+            started: at,
+            answered: None,
+            ended: false,
+            links,
+            none,
+            parent: None,
+            rank: 0,
+            ready: at.time,
+            search: 0,
+            after: said.after,
+            before: None,
+            follows: said.follows,
+            told: SmallVec::new(),
+            sure: 0.0,
+            followers: SmallVec::new(),
+            rivals: self.scene.open,
+            caller: None,
+            decided: false,
+        };
+        if let Some((_, manner)) = call.after {
+            self.scene.adjacency.wrote(manner);
+        }
+        let slot = self.scene.add_call(call);
+        self.scene.calls(at, slot, id);
+        self.scene.wrote(at, Some(socket), None);
+        self.undecided += 1;
+        self.enter(slot, id, at.time + desk.config.lag, desk);
+        slot
+    }
+
+    /// A response's first piece was written.
+    pub(super) fn responded(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
+        if !self.scene.respond(slot, at) {
+            return;
+        }
+        if !self.calls {
+            // Who never calls is nobody's cause: nothing to learn, nothing to keep.
+            desk.gone
+                .extend(self.scene.remove_request(slot).map(|request| request.id));
+            return;
+        }
+        let mut said = Vec::new();
+        for (method, kind) in AT_RESPONSE {
+            if desk.config.uses(*method) {
+                kind(&self.scene, slot, at, &mut said);
+                for (call, weight) in said.drain(..) {
+                    self.add_weight(call, slot, *method, weight);
+                }
+            }
+        }
+        event_loop::learn(&mut self.scene, slot, at);
+        let id = self
+            .scene
+            .requests
+            .get(slot)
+            .map(|request| (slot, request.id));
+        self.scene.wrote(at, None, id);
+        if let Some(thread) = self.scene.thread(at.task) {
+            thread.responded = Some(at.time);
+            thread.calls.clear();
+        }
+        self.solver(desk.config).locate(slot);
+        if let Some(request) = self.scene.requests.get(slot) {
+            let until = at.time + desk.config.after_response;
+            self.leaving.push_back((until, slot, request.id));
+        }
+        self.decide_sure(slot, desk);
+        self.learn_if_settled(slot);
+    }
+
+    /// An incoming exchange is over.
+    pub(super) fn request_ended(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
+        self.responded(slot, at, desk);
+        if let Some(request) = self.scene.requests.get_mut(slot) {
+            request.ended = true;
+        }
+    }
+
+    /// The first piece of a call's answer was read.
+    pub(super) fn answered(&mut self, slot: u32, at: Moment, config: &Config) {
+        if !self.scene.answer(slot, at) {
+            return;
+        }
+        if let Some(parent) = self.scene.calls.get(slot).and_then(|call| call.parent) {
+            self.scene.touch(parent);
+            self.solver(config).locate(parent);
+        }
+    }
+
+    /// An outgoing exchange is over.
+    pub(super) fn call_ended(&mut self, slot: u32, at: Moment, config: &Config) {
+        self.answered(slot, at, config);
+        if let Some(call) = self.scene.calls.get_mut(slot) {
+            call.ended = true;
+        }
+    }
+
+    /// A runtime's memory told who waits for a call's answer.
+    pub(super) fn caller_is(&mut self, slot: u32, caller: Task, config: &Config) {
+        if !config.uses(Method::Coroutine) {
+            return;
+        }
+        let Some(call) = self.scene.calls.get_mut(slot).filter(|call| !call.decided) else {
+            return;
+        };
+        call.caller = Some(caller);
+        let call = call.clone();
+        let mut said = Said::default();
+        coroutine::at_caller(&self.scene, &call, &mut said);
+        for (cause, method, weight) in said.causes {
+            if let Some(cause) = cause {
+                self.add_weight(slot, cause, method, weight);
+                self.prefer(slot, cause, weight, config);
+            }
+        }
+    }
+
+    /// Decides everything that is left.
+    pub(super) fn finish(&mut self, desk: &mut Desk<'_>) {
+        while let Some((_, call, id)) = self.due.pop_front() {
+            if self.is_undecided(call, id) {
+                self.decide_component(call, desk);
+            }
+        }
+        while let Some((_, slot, id)) = self.leaving.pop_front() {
+            if self.scene.requests.get(slot).is_some_and(|r| r.id == id) {
+                self.forget(slot, desk);
+            }
+        }
+    }
+
+    fn solver(&mut self, config: &Config) -> Solver<'_> {
+        let trust = self.scene.trust();
+        Solver {
+            scene: &mut self.scene,
+            model: &self.model,
+            timing: config.uses(Method::Timing),
+            trust,
+            thorough: false,
+            tries: Cell::new(0),
+            effort: &self.effort,
+        }
+    }
+}
