@@ -66,6 +66,9 @@ const LEAST: f32 = 0.02;
 const PRIOR_WEIGHT: f32 = 3.0;
 /// Weight of all gaps together in the opinion on one.
 const COARSE_WEIGHT: f32 = 4.0;
+/// Wrong ones that are counted although none was seen: what was looked at little
+/// is not sure.
+const DOUBT: f32 = 0.5;
 /// Chains of steps remembered; and the longest: of longer ones it cannot be told
 /// where they went wrong.
 const CHAINS: usize = 256;
@@ -236,7 +239,8 @@ impl Adjacency {
         let prior = prior(place);
         if !is_late(place) {
             let all_gaps = self.coarse[place / GAPS].share(prior, PRIOR_WEIGHT);
-            return self.fine[place].share(all_gaps, COARSE_WEIGHT);
+            let fine = self.fine[place];
+            return (fine.right + COARSE_WEIGHT * all_gaps) / (fine.all + COARSE_WEIGHT + DOUBT);
         }
         // No response follows the answer to a call made after the response, and
         // to a part of the others.
