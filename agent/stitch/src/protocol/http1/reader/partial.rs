@@ -62,6 +62,7 @@ impl PartialHead {
     pub(super) fn start(&mut self, input: &Input) {
         self.offset = input.offset;
         self.first = input.first;
+        self.last = input.at;
     }
 
     /// Takes bytes up to the end of the head or the limit on its size. What is
