@@ -121,6 +121,18 @@ impl Account {
             ("invalid trace contexts", engine.invalid_contexts),
             ("events out of order", engine.late_events),
             ("events lost by the source", engine.lost_events),
+            (
+                "calls decided at a glance over a limit",
+                engine.causality.decided_greedily,
+            ),
+            (
+                "exchanges left out of the self-audit",
+                engine.causality.unaudited,
+            ),
+            (
+                "kinds of process forgotten over a limit",
+                engine.causality.kinds_forgotten,
+            ),
         ]
         .into_iter()
         .filter(|(_, count)| *count > 0)
