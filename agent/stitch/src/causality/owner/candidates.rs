@@ -119,7 +119,7 @@ impl Owner {
 
     /// Log-likelihood that a request makes this call now. What is known of a
     /// state is looked up once: many requests are in the same.
-    pub(super) fn chance<'a>(
+    fn chance<'a>(
         &'a self,
         from: Position,
         label: u64,

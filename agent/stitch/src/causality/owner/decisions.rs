@@ -69,13 +69,13 @@ impl Owner {
     }
 
     /// Decides one call by what was known when it started and said since.
-    pub(super) fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
+    fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
         belief::propagate(&mut self.scene, &[call]);
         let odds = confidence::greedy(&self.solver(desk.config), call);
         self.settle(call, &odds, desk);
     }
 
-    pub(super) fn is_settled(&self, call: u32) -> bool {
+    fn is_settled(&self, call: u32) -> bool {
         self.scene.calls.get(call).is_some_and(|row| {
             let mut requests = row
                 .links
@@ -134,7 +134,7 @@ impl Owner {
     }
 
     /// Gives the decision on a call, once and for all.
-    pub(super) fn settle(&mut self, slot: u32, odds: &[Odds], desk: &mut Desk<'_>) {
+    fn settle(&mut self, slot: u32, odds: &[Odds], desk: &mut Desk<'_>) {
         let best = odds.first().and_then(|best| best.request);
         let mut solver = self.solver(desk.config);
         let candidates = confidence::candidates(&solver, slot, odds);
@@ -191,13 +191,7 @@ impl Owner {
 
     /// A decided call no longer binds one of its candidates; that this was right
     /// has the probability `right`.
-    pub(super) fn release(
-        &mut self,
-        request: u32,
-        call: u32,
-        right: f32,
-        after_response: Duration,
-    ) {
+    fn release(&mut self, request: u32, call: u32, right: f32, after_response: Duration) {
         let Some(row) = self.scene.requests.get_mut(request) else {
             return;
         };

@@ -43,7 +43,7 @@ impl Owner {
     }
 
     /// Learns the part of a path before or after the response.
-    pub(super) fn learn(&mut self, slot: u32, late: bool) {
+    fn learn(&mut self, slot: u32, late: bool) {
         let Some(request) = self.scene.requests.get(slot) else {
             return;
         };
