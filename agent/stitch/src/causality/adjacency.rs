@@ -36,8 +36,11 @@ pub(super) struct Manner {
 pub(super) enum Kind {
     /// A call after a request.
     CallAfterRequest,
-    /// A call on the socket from which an answer was read.
+    /// A call on the socket from which an answer was read, while others were
+    /// free, as far as is known.
     CallOnSameSocket,
+    /// The same while all others were busy: whoever waited has it now.
+    HandedOn,
     /// A call on another socket than that from which an answer was read.
     CallOnOtherSocket,
     /// A response after an answer.
@@ -46,18 +49,17 @@ pub(super) enum Kind {
     CallAfterResponse,
 }
 
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 /// Gaps told apart: below 32 µs, 128 µs, 512 µs, 2 ms, and more.
 const GAPS: usize = 5;
 /// log2 of the shortest gap told apart, in ns, and of the factor to the next.
 const SHORTEST: u32 = 15;
 const FACTOR: u32 = 2;
 /// Assumed share of right ones by the place of the read ([`Place::index`]): calls,
-/// responses, calls on the socket just read, and calls after a response; and how
-/// many of them.
-const CALL_PRIOR: [f32; Place::COUNT] = [0.6, 0.5, 0.35, 0.2, 0.45, 0.35, 0.25, 0.15, 0.5, 0.4];
-const RESPONSE_PRIOR: [f32; Place::COUNT] = [0.8, 0.75, 0.6, 0.4, 0.55, 0.5, 0.4, 0.3, 0.7, 0.5];
-const SAME_SOCKET: f32 = 0.75;
+/// responses, calls on a socket that was handed on, and calls after a response.
+const CALL_PRIOR: [f32; Place::COUNT] = [0.7, 0.6, 0.3, 0.1, 0.5, 0.4, 0.2, 0.1, 0.5, 0.4];
+const RESPONSE_PRIOR: [f32; Place::COUNT] = [0.97, 0.97, 0.7, 0.4, 0.7, 0.7, 0.4, 0.3, 0.7, 0.5];
+const HANDED_ON: f32 = 0.06;
 const LATE_PRIOR: f32 = 0.3;
 /// Assumed share of calls whose answer no response follows.
 const FREE_PRIOR: f32 = 0.5;
@@ -281,7 +283,7 @@ fn prior(place: usize) -> f32 {
     match place / (COARSE * GAPS / KINDS) {
         kind if kind == Kind::Response as usize => RESPONSE_PRIOR[at],
         kind if kind == Kind::CallAfterResponse as usize => LATE_PRIOR,
-        kind if kind == Kind::CallOnSameSocket as usize => SAME_SOCKET * CALL_PRIOR[at],
+        kind if kind == Kind::HandedOn as usize => HANDED_ON,
         _ => CALL_PRIOR[at],
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Call {
     pub(super) id: ExchangeId,
     /// Where it was written.
     pub(super) socket: SocketId,
+    /// Who is asked.
+    pub(super) callee: u64,
     /// Callee and route asked, in one.
     pub(super) label: u64,
     /// When it was written, and by whom.

@@ -87,7 +87,13 @@ fn call_after(
 ) -> Option<(Read, Manner)> {
     let kind = match scene.present(cue.what)? {
         Read::Answer(slot, _) => match scene.calls.get(slot) {
-            Some(other) if other.socket == call.socket => Kind::CallOnSameSocket,
+            Some(other) if other.socket == call.socket => {
+                let pool = scene.pools.get(&call.features.callee);
+                match pool.is_some_and(|pool| pool.at_its_limit()) {
+                    true => Kind::HandedOn,
+                    false => Kind::CallOnSameSocket,
+                }
+            }
             _ => Kind::CallOnOtherSocket,
         },
         Read::Request(..) | Read::Answered(..) => Kind::CallAfterRequest,

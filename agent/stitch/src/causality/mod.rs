@@ -34,6 +34,7 @@ pub(crate) mod names;
 mod opener;
 mod owner;
 mod path;
+mod pool;
 mod request;
 mod route;
 mod scene;

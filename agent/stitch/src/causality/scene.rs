@@ -12,6 +12,7 @@ use super::affinity::Affinity;
 use super::audit::Audit;
 use super::batch::{Batch, Cue};
 use super::call::Call;
+use super::pool::Pool;
 use super::request::Request;
 use super::slab::Slab;
 use crate::event::{SocketId, Task};
@@ -41,6 +42,8 @@ pub(super) struct Scene {
     pub(super) tokens: Index<u64>,
     /// Requests by the runtime task that reads them.
     pub(super) coroutines: Index<u64>,
+    /// The connections to each callee.
+    pub(super) pools: HashMap<u64, Pool>,
     /// Who opened a connection.
     pub(super) openers: HashMap<SocketId, Opener>,
     /// How often what threads write belongs to what they read last.
@@ -328,6 +331,10 @@ impl Scene {
 impl Scene {
     /// A call was written. Its rank among its kind is given here.
     pub(super) fn add_call(&mut self, mut call: Call) -> u32 {
+        if self.pools.len() >= MAX_FACTS && !self.pools.contains_key(&call.callee) {
+            self.pools.clear();
+        }
+        self.pools.entry(call.callee).or_default().called();
         let kin = self.kin.entry(call.label).or_default();
         call.rank = kin.first + kin.calls.len() as u64;
         let slot = self.calls.insert(call);
@@ -335,9 +342,19 @@ impl Scene {
         slot
     }
 
+    /// A call to this callee is over, or as good as.
+    fn free(&mut self, callee: u64) {
+        if let Some(pool) = self.pools.get_mut(&callee) {
+            pool.freed();
+        }
+    }
+
     /// Forgets a call.
     pub(super) fn remove_call(&mut self, slot: u32) -> Option<Call> {
         let call = self.calls.remove(slot)?;
+        if call.answered.is_none() {
+            self.free(call.callee);
+        }
         if let Some(kin) = self.kin.get_mut(&call.label) {
             if let Some(place) = kin.calls.get_mut((call.rank - kin.first) as usize) {
                 *place = None;
@@ -403,7 +420,8 @@ impl Scene {
             return false;
         };
         call.answered = Some(at.time);
-        let (id, caller) = (call.id, call.started.task);
+        let (id, caller, callee) = (call.id, call.started.task, call.callee);
+        self.free(callee);
         let waited = self
             .thread(caller)
             .is_some_and(|t| t.waits_for.take() == Some(id));

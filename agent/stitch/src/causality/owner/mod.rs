@@ -173,6 +173,7 @@ impl Owner {
         let call = Call {
             id,
             socket,
+            callee: features.callee,
             label,
             started: at,
             answered: None,
