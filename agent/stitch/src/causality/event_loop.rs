@@ -88,10 +88,10 @@ fn call_after(
     let kind = match scene.present(cue.what)? {
         Read::Answer(slot, _) => match scene.calls.get(slot) {
             Some(other) if other.socket == call.socket => {
-                let pool = scene.pools.get(&call.features.callee);
-                match pool.is_some_and(|pool| pool.at_its_limit()) {
-                    true => Kind::HandedOn,
-                    false => Kind::CallOnSameSocket,
+                if scene.pools.is_full_with_one_more(call.features.callee) {
+                    Kind::HandedOn
+                } else {
+                    Kind::CallOnSameSocket
                 }
             }
             _ => Kind::CallOnOtherSocket,

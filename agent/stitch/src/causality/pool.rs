@@ -3,12 +3,20 @@
 //! busy makes further calls wait, and hands each connection that becomes free on
 //! to one of those.
 
+use hashbrown::HashMap;
+
+/// Callees remembered in one process.
+const MAX_CALLEES: usize = 4096;
 /// Calls after which the most that were under way before is forgotten.
 const WINDOW: u32 = 512;
 
-/// The connections of a process to one callee.
+/// The connections of one process, by callee.
+#[derive(Debug, Default)]
+pub(super) struct Pools(HashMap<u64, Pool>);
+
+/// The connections to one callee.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pool {
+struct Pool {
     busy: u32,
     most: u32,
     /// The most of the window before.
@@ -16,28 +24,39 @@ pub(super) struct Pool {
     calls: u32,
 }
 
-impl Pool {
+impl Pools {
     /// A call was written.
-    pub(super) fn called(&mut self) {
-        self.busy += 1;
-        self.most = self.most.max(self.busy);
-        self.calls += 1;
-        if self.calls >= WINDOW {
-            self.calls = 0;
-            self.most_before = self.most;
-            self.most = self.busy;
+    pub(super) fn called(&mut self, callee: u64) {
+        if self.0.len() >= MAX_CALLEES && !self.0.contains_key(&callee) {
+            self.0.clear();
+        }
+        let pool = self.0.entry(callee).or_default();
+        pool.busy += 1;
+        pool.most = pool.most.max(pool.busy);
+        pool.calls += 1;
+        if pool.calls >= WINDOW {
+            *pool = Pool {
+                most_before: pool.most,
+                most: pool.busy,
+                calls: 0,
+                ..*pool
+            };
         }
     }
 
     /// A call was answered, or given up.
-    pub(super) fn freed(&mut self) {
-        self.busy = self.busy.saturating_sub(1);
+    pub(super) fn freed(&mut self, callee: u64) {
+        if let Some(pool) = self.0.get_mut(&callee) {
+            pool.busy = pool.busy.saturating_sub(1);
+        }
     }
 
     /// Whether one more call takes the last of several connections.
-    pub(super) fn at_its_limit(self) -> bool {
-        let most = self.most.max(self.most_before);
-        most > 1 && self.busy + 1 >= most
+    pub(super) fn is_full_with_one_more(&self, callee: u64) -> bool {
+        self.0.get(&callee).is_some_and(|pool| {
+            let most = pool.most.max(pool.most_before);
+            most > 1 && pool.busy + 1 >= most
+        })
     }
 }
 
@@ -47,24 +66,25 @@ mod tests {
 
     #[test]
     fn the_limit_is_the_most_that_was_seen() {
-        let mut pool = Pool::default();
-        assert!(!pool.at_its_limit(), "one after the other is no pool");
-        (0..4).for_each(|_| pool.called());
-        pool.freed();
-        assert!(pool.at_its_limit());
-        pool.freed();
-        assert!(!pool.at_its_limit());
+        let mut pools = Pools::default();
+        assert!(!pools.is_full_with_one_more(1), "nothing known");
+        (0..4).for_each(|_| pools.called(1));
+        pools.freed(1);
+        assert!(pools.is_full_with_one_more(1));
+        assert!(!pools.is_full_with_one_more(2), "each for itself");
+        pools.freed(1);
+        assert!(!pools.is_full_with_one_more(1));
     }
 
     #[test]
     fn an_old_peak_is_forgotten() {
-        let mut pool = Pool::default();
-        (0..9).for_each(|_| pool.called());
-        (0..8).for_each(|_| pool.freed());
+        let mut pools = Pools::default();
+        (0..9).for_each(|_| pools.called(1));
+        (0..8).for_each(|_| pools.freed(1));
         for _ in 0..2 * WINDOW {
-            pool.called();
-            pool.freed();
+            pools.called(1);
+            pools.freed(1);
         }
-        assert!(pool.at_its_limit(), "two at a time by now");
+        assert!(pools.is_full_with_one_more(1), "two at a time by now");
     }
 }

@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::act::ExchangeId;
-use super::path::{Frame, Position};
+use super::act::{ExchangeId, Features};
+use super::path::{Frame, Position, walk};
 use crate::event::Task;
 use crate::exchange::Moment;
 use crate::span::TraceId;
@@ -47,6 +47,33 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// A request that was just read.
+    pub(super) fn new(id: ExchangeId, at: Moment, features: Features) -> Self {
+        let frame = Frame {
+            route: features.route,
+            started: at.time,
+            responded: None,
+        };
+        Self {
+            id,
+            route: features.route,
+            started: at,
+            responded: None,
+            ended: false,
+            trace_id: features.trace_id,
+            shared_ids: features.request_ids,
+            tokens: features.tokens,
+            calls: SmallVec::new(),
+            suitors: SmallVec::new(),
+            likelihood: 0.0,
+            position: walk(frame, &[], |_| ()),
+            certainty: 1.0,
+            learnt: false,
+            newer: None,
+            older: None,
+        }
+    }
+
     /// Whether its response was not written yet.
     pub(super) fn open(&self) -> bool {
         self.responded.is_none() && !self.ended

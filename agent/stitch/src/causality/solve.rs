@@ -6,36 +6,31 @@
 //! says of each call. It is climbed by moves that change one or two requests:
 //! give one call to another request, swap two calls of one kind, swap all that
 //! two requests did from some moment on.
+mod gain;
+mod order;
+mod ways;
 
-use smallvec::{SmallVec, smallvec};
+use std::cell::Cell;
 
+use smallvec::SmallVec;
+
+use self::gain::Path;
 use super::call::Call;
 use super::effort::Effort;
 use super::model::Model;
-use super::path::{MAX_STEPS, Move, Next, Position, Step, position, walk};
+use super::path::{MAX_STEPS, Move, Next, Step, position, walk};
 use super::scene::Scene;
 use crate::span::Method;
-use crate::time::Timestamp;
-use std::cell::Cell;
+
+pub(super) use gain::Gain;
+pub(super) use ways::Change;
 
 /// Candidates tried in full for one call, the likeliest at a glance.
 const MAX_TARGETS: usize = 12;
 /// Targets tried in one climb, for each of its calls.
 const TRIES_PER_CALL: u32 = 48;
-/// What looking at a change costs apart from its paths, and what looking at the
-/// order costs for each call, in score evaluations.
-const CHANGE: usize = 16;
-const PLACE: usize = 6;
 /// Times that all calls of a component are tried again.
 const MAX_SWEEPS: usize = 12;
-/// Gaps whose swap changes less than this (in nats) cannot tell two calls apart.
-const TOSS_UP: f32 = 1.0;
-/// Calls of a kind whose order is looked at: so many to each side.
-const REACH: u64 = 4;
-/// Requests tried for the call that an orphan displaces.
-const MAX_ADOPTIONS: usize = 8;
-/// A loss (in nats) that the order of calls cannot make good.
-const BEYOND_ORDER: f32 = -40.0;
 /// A gain below this is none: keeps the climb from going round.
 const LEAST_GAIN: f32 = 1e-3;
 /// Evidence ahead of all other candidates by so much (in nats) needs no timing.
@@ -43,24 +38,8 @@ pub(super) const PLAIN: f32 = 5.0;
 /// Log-likelihood of "no cause" where timing may not be used.
 const NONE_WITHOUT_TIMING: f32 = -3.0;
 
-/// Calls and the requests they are to be given to.
-pub(super) type Change = SmallVec<[(u32, Option<u32>); 8]>;
-
-/// How much better a changed choice is, in nats.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Gain {
-    /// By timing.
-    pub(super) timing: f32,
-    /// By all other evidence.
-    pub(super) fixed: f32,
-}
-
-impl Gain {
-    /// Both together.
-    pub(super) fn total(self) -> f32 {
-        self.timing + self.fixed
-    }
-}
+/// The kind of evidence that a joint score by path counts as.
+pub(super) const PATH_METHOD: Method = Method::Timing;
 
 /// The present choice, its score and the ways to change it.
 #[derive(Debug)]
@@ -372,329 +351,11 @@ impl Solver<'_> {
         })
     }
 
-    /// Changes that give `call` to `to`.
-    fn ways(&self, call: u32, to: Option<u32>) -> SmallVec<[Change; 4]> {
-        let mut ways: SmallVec<[Change; 4]> = SmallVec::new();
-        let Some(row) = self.scene.calls.get(call) else {
-            return ways;
-        };
-        let partner = to.and_then(|target| self.partner(call, target));
-        if partner.is_none() || self.model.may_repeat(row.label) {
-            ways.push(smallvec![(call, to)]);
-        }
-        match (row.parent, to, partner) {
-            (Some(source), Some(target), _) => {
-                self.exchanges(call, source, target, partner, &mut ways);
-            }
-            (None, Some(target), Some(partner)) => {
-                self.adoptions(call, target, partner, &mut ways);
-            }
-            _ => {}
-        }
-        ways
-    }
-
-    /// `source` and `target` swap `call` for `partner`, all from there on, or
-    /// all they have.
-    fn exchanges(
-        &self,
-        call: u32,
-        source: u32,
-        target: u32,
-        partner: Option<u32>,
-        ways: &mut SmallVec<[Change; 4]>,
-    ) {
-        let (from, to) = (Some(source), Some(target));
-        let mut swap = |own: u32, other: u32| {
-            let mut change = self.tail(source, own, to);
-            change.extend(self.tail(target, other, from));
-            if change.len() > 1 && !ways.contains(&change) {
-                ways.push(change);
-            }
-        };
-        let first = |request| self.scene.requests.get(request)?.calls.first().copied();
-        if first(source) == Some(call) || self.thorough {
-            let own = first(source).unwrap_or(call);
-            swap(own, first(target).unwrap_or(own));
-        }
-        swap(call, call);
-        if let Some(partner) = partner.filter(|partner| self.may_swap(call, *partner)) {
-            swap(call, partner);
-            ways.push(smallvec![(call, to), (partner, from)]);
-        }
-    }
-
-    /// Whether each cause was ready when the other one's call was made.
-    fn may_swap(&self, one: u32, other: u32) -> bool {
-        let rows = (self.scene.calls.get(one), self.scene.calls.get(other));
-        matches!(rows, (Some(one), Some(other))
-            if one.started.time >= other.ready && other.started.time >= one.ready
-                || !self.model.in_sequence(one.label))
-    }
-
-    /// `target` takes the orphan `call`, and gives the like that it has to
-    /// another request.
-    fn adoptions(&self, call: u32, target: u32, partner: u32, ways: &mut SmallVec<[Change; 4]>) {
-        ways.push(smallvec![(call, Some(target)), (partner, None)]);
-        let links = self.scene.calls.get(partner).map(|row| &row.links);
-        let others = links.into_iter().flatten().map(|link| link.request);
-        for other in others.filter(|other| *other != target).take(MAX_ADOPTIONS) {
-            let swap = self.partner(partner, other);
-            let mut changes = smallvec![smallvec![(partner, Some(other))]];
-            self.exchanges(partner, target, other, swap, &mut changes);
-            for mut change in changes {
-                if change.iter().all(|(moved, _)| *moved != call) {
-                    change.push((call, Some(target)));
-                    ways.push(change);
-                }
-            }
-        }
-    }
-
-    /// The undecided call of the same kind in `request`, closest in time.
-    fn partner(&self, call: u32, request: u32) -> Option<u32> {
-        let row = self.scene.calls.get(call)?;
-        let others = self.scene.requests.get(request)?.calls.iter();
-        others
-            .filter_map(|slot| Some((*slot, self.scene.calls.get(*slot)?)))
-            .filter(|(_, other)| other.label == row.label && !other.decided)
-            .min_by_key(|(_, other)| other.started.time.0.abs_diff(row.started.time.0))
-            .map(|(slot, _)| slot)
-    }
-
-    /// Undecided calls of `request` from `since` on, moved to `to`, as far as
-    /// they may go there.
-    fn tail(&self, request: u32, since: u32, to: Option<u32>) -> Change {
-        let from = self.order(since);
-        let calls = self.scene.requests.get(request).map(|r| r.calls.as_slice());
-        let tail = calls.unwrap_or_default().iter().rev();
-        let mut change: Change = tail
-            .take_while(|slot| self.order(**slot) >= from)
-            .filter(|slot| {
-                let call = self.scene.calls.get(**slot);
-                call.is_some_and(|call| !call.decided && call.weight(to).is_some())
-            })
-            .map(|slot| (*slot, to))
-            .collect();
-        change.reverse();
-        change
-    }
-
     /// Takes one from the tries that are left; `false` if there are none.
     fn try_one(&self) -> bool {
         let left = self.tries.get();
         self.tries.set(left.saturating_sub(1));
         left > 0 && self.effort.left() > 0
-    }
-
-    /// What a change gains; `None` if a call may not go where it is sent.
-    fn gain(&self, change: &Change) -> Option<Gain> {
-        let mut gain = Gain::default();
-        let mut requests = SmallVec::<[u32; 4]>::new();
-        for (slot, to) in change {
-            let call = self.scene.calls.get(*slot)?;
-            gain.fixed += call.weight(*to)? - call.weight(call.parent).unwrap_or_default();
-            if to.is_none() {
-                gain.timing += self.background(call.label);
-            }
-            if call.parent.is_none() {
-                gain.timing -= self.background(call.label);
-            }
-            for request in call.parent.into_iter().chain(*to) {
-                if !requests.contains(&request) {
-                    requests.push(request);
-                }
-            }
-        }
-        gain.fixed += self.pairs(change);
-        self.effort.spend(CHANGE);
-        let mut places = Places::new();
-        for (slot, to) in change.iter().filter(|(_, to)| to.is_none()) {
-            places.push((*slot, *to, Timestamp(0)));
-        }
-        for request in requests {
-            gain.timing += self.path_gain(request, change, &mut places)?;
-        }
-        if self.timing && gain.total() > BEYOND_ORDER {
-            gain.timing += self.order_gain(&places);
-        }
-        Some(gain)
-    }
-
-    /// What a change gains in the path of one request; tells when the request
-    /// would be ready for each of its calls.
-    fn path_gain(&self, request: u32, change: &Change, places: &mut Places) -> Option<f32> {
-        let row = self.scene.requests.get(request)?;
-        let moved = |slot: &u32| change.iter().any(|(call, _)| call == slot);
-        let mut calls: SmallVec<[u32; 8]> = row
-            .calls
-            .iter()
-            .copied()
-            .filter(|slot| !moved(slot))
-            .collect();
-        let arriving = change.iter().filter(|(_, to)| *to == Some(request));
-        calls.extend(arriving.map(|(call, _)| *call));
-        calls.sort_unstable_by_key(|slot| self.order(*slot));
-        let path = self.path(request, &calls)?;
-        let ready = calls.iter().zip(path.ready);
-        places.extend(ready.map(|(call, ready)| (*call, Some(request), ready)));
-        Some(path.likelihood - row.likelihood)
-    }
-
-    /// What a change gains by calls being made in the order in which their
-    /// causes were ready.
-    fn order_gain(&self, places: &Places) -> f32 {
-        self.effort.spend(PLACE * places.len());
-        let mut gain = 0.0;
-        for (index, (slot, parent, ready)) in places.iter().enumerate() {
-            let Some(call) = self.scene.calls.get(*slot) else {
-                continue;
-            };
-            let Some(kin) = self.scene.kin.get(&call.label) else {
-                continue;
-            };
-            let mut pairs = 0;
-            for near in kin.near(call.rank, REACH) {
-                let Some(other) = self.scene.calls.get(near) else {
-                    continue;
-                };
-                let before = (other.parent, other.ready);
-                let place = places.iter().position(|(slot, ..)| *slot == near);
-                if place.is_some_and(|place| place < index) {
-                    continue;
-                }
-                let after = place.map_or(before, |place| (places[place].1, places[place].2));
-                let times = (call.started.time, other.started.time);
-                pairs += in_order((*parent, *ready), after, times);
-                pairs -= in_order((call.parent, call.ready), before, times);
-            }
-            if pairs != 0 {
-                gain += self.model.order(call.label) * pairs as f32 / 2.0;
-            }
-        }
-        gain
-    }
-
-    /// Calls that competed with `call`, next to it in order, where swapping the
-    /// two would hardly change how likely their gaps are: whether they are in
-    /// order.
-    pub(super) fn undecided_by_gaps(&self, call: u32) -> SmallVec<[bool; 2]> {
-        let mut pairs = SmallVec::new();
-        let Some(one) = self.scene.calls.get(call) else {
-            return pairs;
-        };
-        let Some(kin) = self.scene.kin.get(&one.label) else {
-            return pairs;
-        };
-        for near in kin.near(one.rank, 1) {
-            let Some(other) = self.scene.calls.get(near) else {
-                continue;
-            };
-            let times = (one.started.time, other.started.time);
-            let order = in_order((one.parent, one.ready), (other.parent, other.ready), times);
-            if order == 0 {
-                continue;
-            }
-            let (Some(own), Some(others)) = (self.before(call), self.before(near)) else {
-                continue;
-            };
-            let score = |from: Position, time: Timestamp| {
-                let next = Next::Start(one.label);
-                self.model.score(&Move {
-                    from,
-                    next,
-                    time,
-                    repeats: false,
-                })
-            };
-            let now = score(own, times.0) + score(others, times.1);
-            let swapped = score(own, times.1) + score(others, times.0);
-            if (now - swapped).abs() < TOSS_UP {
-                pairs.push(order > 0);
-            }
-        }
-        pairs
-    }
-
-    /// Where the cause of `call` stood when it made it.
-    fn before(&self, call: u32) -> Option<Position> {
-        let started = self.scene.calls.get(call)?.started.time;
-        let request = self
-            .scene
-            .requests
-            .get(self.scene.calls.get(call)?.parent?)?;
-        let rows = request
-            .calls
-            .iter()
-            .filter_map(|slot| self.scene.calls.get(*slot));
-        let steps: SmallVec<[Step; 8]> = rows.map(Call::step).collect();
-        let mut found = None;
-        walk(request.frame(), &steps, |step| {
-            if step.time == started && matches!(step.next, Next::Start(_)) {
-                found = Some(step.from);
-            }
-        });
-        found
-    }
-
-    /// What a change gains by calls that have the cause of the one they follow.
-    fn pairs(&self, change: &Change) -> f32 {
-        let place = |slot: u32| match change.iter().find(|(call, _)| *call == slot) {
-            Some((_, to)) => *to,
-            None => self.scene.calls.get(slot).and_then(|call| call.parent),
-        };
-        let parent = |slot: u32| self.scene.calls.get(slot).and_then(|call| call.parent);
-        let mut gain = 0.0;
-        let mut weigh = |one: u32, other: u32, weight: f32| {
-            let together = place(one).is_some() && place(one) == place(other);
-            let before = parent(one).is_some() && parent(one) == parent(other);
-            gain += weight * (f32::from(u8::from(together)) - f32::from(u8::from(before)));
-        };
-        for (slot, _) in change {
-            let Some(call) = self.scene.calls.get(*slot) else {
-                continue;
-            };
-            if let Some((followed, weight)) = call.follows {
-                weigh(*slot, followed, weight);
-            }
-            for follower in &call.followers {
-                let inside = change.iter().any(|(call, _)| call == follower);
-                let row = self.scene.calls.get(*follower).filter(|_| !inside);
-                if let Some((_, weight)) = row.and_then(|row| row.follows) {
-                    weigh(*follower, *slot, weight);
-                }
-            }
-        }
-        gain
-    }
-
-    /// A request's path with these calls.
-    fn path(&self, request: u32, calls: &[u32]) -> Option<Path> {
-        let frame = self.scene.requests.get(request)?.frame();
-        let rows = calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
-        let steps: SmallVec<[Step; 8]> = rows.map(Call::step).collect();
-        let mut likelihood = 0.0;
-        self.effort.spend(steps.len() + 1);
-        // The path looks at the last calls only: those before are not ranked.
-        let skipped = steps.len().saturating_sub(MAX_STEPS);
-        let mut ready: SmallVec<[Timestamp; 8]> = steps
-            .iter()
-            .take(skipped)
-            .map(|step| step.started)
-            .collect();
-        let position = walk(frame, &steps, |step| {
-            if self.timing {
-                likelihood += self.model.score(&step);
-            }
-            if matches!(step.next, Next::Start(_)) {
-                ready.push(step.from.ready());
-            }
-        });
-        Some(Path {
-            likelihood,
-            position,
-            ready,
-        })
     }
 
     /// Log-likelihood that a call of this kind has no cause.
@@ -716,37 +377,3 @@ pub(super) fn background(model: &Model, timing: bool, label: u64) -> f32 {
         NONE_WITHOUT_TIMING
     }
 }
-
-/// Calls with their cause and when it would be ready for them.
-type Places = SmallVec<[(u32, Option<u32>, Timestamp); 16]>;
-
-/// What a path says.
-struct Path {
-    likelihood: f32,
-    position: Position,
-    /// When the request was ready for each of its calls.
-    ready: SmallVec<[Timestamp; 8]>,
-}
-
-/// 1 if two calls are made in the order in which their causes were ready, -1 if
-/// one overtook the other, 0 if they did not compete.
-fn in_order(
-    one: (Option<u32>, Timestamp),
-    other: (Option<u32>, Timestamp),
-    started: (Timestamp, Timestamp),
-) -> i32 {
-    let competed = one.0.is_some()
-        && other.0.is_some()
-        && one.0 != other.0
-        && one.1.max(other.1) <= started.0.min(started.1)
-        && one.1 != other.1
-        && started.0 != started.1;
-    match (competed, (one.1 < other.1) == (started.0 < started.1)) {
-        (false, _) => 0,
-        (true, true) => 1,
-        (true, false) => -1,
-    }
-}
-
-/// The kind of evidence that a joint score by path counts as.
-pub(super) const PATH_METHOD: Method = Method::Timing;

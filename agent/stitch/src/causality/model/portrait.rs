@@ -211,7 +211,7 @@ impl Portrait<'_> {
 
     fn background(&mut self) -> fmt::Result {
         let mut heading = Some("  calls that no request causes");
-        for (label, seen) in super::sorted(&self.model.background) {
+        for (label, seen) in super::saved::sorted(&self.model.background) {
             if seen.idle + seen.busy < 1.0 {
                 continue;
             }

@@ -18,7 +18,8 @@ use crate::causality::event_loop;
 use crate::causality::evidence::{AT_CALL, AT_RESPONSE, Beginning, Said};
 use crate::causality::model::Model;
 use crate::causality::path::mix;
-use crate::causality::scene::{self, Scene};
+use crate::causality::request::Request;
+use crate::causality::scene::Scene;
 use crate::causality::solve::Solver;
 use crate::causality::stage::Counters;
 use crate::event::{SocketId, Task};
@@ -119,7 +120,7 @@ impl Owner {
                 self.evict(slot, desk);
             }
         }
-        let slot = self.scene.add_request(scene::request(id, at, features));
+        let slot = self.scene.add_request(Request::new(id, at, features));
         if self.calls {
             self.solver(desk.config).locate(slot);
         }

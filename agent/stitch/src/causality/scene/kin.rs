@@ -1,0 +1,56 @@
+//! Calls of one kind, in the order of their starts.
+
+use std::collections::VecDeque;
+
+use super::Scene;
+use crate::causality::call::Call;
+
+/// Calls of one kind, in the order of their starts.
+#[derive(Debug, Default)]
+pub(in crate::causality) struct Kin {
+    first: u64,
+    calls: VecDeque<Option<u32>>,
+}
+
+impl Kin {
+    /// Calls up to `reach` places from the one with this rank.
+    pub(in crate::causality) fn near(&self, rank: u64, reach: u64) -> impl Iterator<Item = u32> {
+        let low = rank.saturating_sub(reach).max(self.first);
+        (low..=rank + reach)
+            .filter(move |other| *other != rank)
+            .filter_map(|other| *self.calls.get((other - self.first) as usize)?)
+    }
+}
+
+/// Calls.
+impl Scene {
+    /// A call was written. Its rank among its kind is given here.
+    pub(in crate::causality) fn add_call(&mut self, mut call: Call) -> u32 {
+        self.pools.called(call.callee);
+        let kin = self.kin.entry(call.label).or_default();
+        call.rank = kin.first + kin.calls.len() as u64;
+        let slot = self.calls.insert(call);
+        kin.calls.push_back(Some(slot));
+        slot
+    }
+
+    /// Forgets a call.
+    pub(in crate::causality) fn remove_call(&mut self, slot: u32) -> Option<Call> {
+        let call = self.calls.remove(slot)?;
+        if call.answered.is_none() {
+            self.pools.freed(call.callee);
+        }
+        if let Some(kin) = self.kin.get_mut(&call.label) {
+            if let Some(place) = kin.calls.get_mut((call.rank - kin.first) as usize) {
+                *place = None;
+            }
+            while kin.calls.pop_front_if(|place| place.is_none()).is_some() {
+                kin.first += 1;
+            }
+            if kin.calls.is_empty() {
+                self.kin.remove(&call.label);
+            }
+        }
+        Some(call)
+    }
+}

@@ -1,0 +1,72 @@
+//! The facts of one process: its requests, its calls, its threads, and who can
+//! be found by what. Facts only; what they are worth is the evidence's matter.
+
+mod index;
+mod kin;
+mod requests;
+mod threads;
+
+use hashbrown::HashMap;
+
+use super::adjacency::Adjacency;
+use super::affinity::Affinity;
+use super::audit::Audit;
+use super::call::Call;
+use super::pool::Pools;
+use super::request::Request;
+use super::slab::Slab;
+use crate::event::SocketId;
+use crate::span::TraceId;
+
+pub(super) use index::Index;
+pub(super) use kin::Kin;
+pub(super) use threads::{Habits, Opener, Read, Thread};
+
+/// The facts of one process.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    pub(super) requests: Slab<Request>,
+    pub(super) calls: Slab<Call>,
+    /// Threads by id.
+    pub(super) threads: HashMap<u32, Thread>,
+    /// Requests by the trace that their headers name.
+    pub(super) traces: Index<TraceId>,
+    /// Requests by the request ids that they carry.
+    pub(super) request_ids: Index<u64>,
+    /// Requests by distinctive tokens.
+    pub(super) tokens: Index<u64>,
+    /// Requests by the runtime task that reads them.
+    pub(super) coroutines: Index<u64>,
+    /// The connections to each callee.
+    pub(super) pools: Pools,
+    /// Who opened a connection.
+    pub(super) openers: HashMap<SocketId, Opener>,
+    /// How often what threads write belongs to what they read last.
+    pub(super) adjacency: Adjacency,
+    /// Which routes make which calls.
+    pub(super) affinity: Affinity,
+    /// How often timing alone agreed with what was sure.
+    pub(super) audit: Audit,
+    /// Requests whose response was not written yet.
+    pub(super) open: u32,
+    /// Calls by kind, in the order of their starts.
+    pub(super) kin: HashMap<u64, Kin>,
+    /// How the process treats its threads.
+    pub(super) habits: Habits,
+    /// Components searched for so far.
+    pub(super) searches: u32,
+    newest: Option<u32>,
+    oldest: Option<u32>,
+}
+
+impl Scene {
+    /// How far timing is trusted against other evidence: wholly where threads
+    /// are unknown, since nothing else is there to decide.
+    pub(super) fn trust(&self) -> f32 {
+        if self.threads.is_empty() {
+            1.0
+        } else {
+            self.audit.trust(self.open)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What threads did: what they read and wrote, whose answers they waited for, and
+//! what that says of how the process treats its threads.
+
+use smallvec::SmallVec;
+
+use super::Scene;
+use crate::causality::act::ExchangeId;
+use crate::causality::batch::{Batch, Cue};
+use crate::event::{SocketId, Task};
+use crate::exchange::Moment;
+use crate::time::Timestamp;
+
+/// Calls remembered of one thread: the latest.
+const MAX_CALLS: usize = 16;
+/// Requests and calls that habits are counted over.
+const HABITS: f32 = 128.0;
+/// Threads and sockets remembered in one process.
+const MAX_FACTS: usize = 65_536;
+
+/// What a thread did.
+#[derive(Clone, Debug, Default)]
+pub(in crate::causality) struct Thread {
+    /// What it read in a row, and wrote since.
+    pub(in crate::causality) batch: Batch,
+    /// Whether it ever read a request.
+    pub(in crate::causality) reads_requests: bool,
+    /// Open requests that it read.
+    pub(in crate::causality) open: u32,
+    /// The request that it read last.
+    pub(in crate::causality) serves: Option<(u32, ExchangeId)>,
+    /// When it last wrote a response.
+    pub(in crate::causality) responded: Option<Timestamp>,
+    /// The call it made last, while nothing else was done since.
+    pub(in crate::causality) waits_for: Option<ExchangeId>,
+    /// Calls it made while no request was open.
+    pub(in crate::causality) idle_calls: u32,
+    /// Calls it made and has not been told a cause of yet.
+    pub(in crate::causality) calls: SmallVec<[(u32, ExchangeId); 4]>,
+}
+
+/// Who opened a connection, and what that thread had read last.
+#[derive(Clone, Debug)]
+pub(in crate::causality) struct Opener {
+    pub(in crate::causality) task: Task,
+    pub(in crate::causality) after: SmallVec<[Cue; 2]>,
+    pub(in crate::causality) at: Timestamp,
+}
+
+/// A message that a thread read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::causality) enum Read {
+    /// A request.
+    Request(u32, ExchangeId),
+    /// The answer to a call.
+    Answer(u32, ExchangeId),
+    /// A request, which was answered then.
+    Answered(u32, ExchangeId),
+}
+
+/// How a process treats its threads, as counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::causality) struct Habits {
+    /// Requests read.
+    pub(in crate::causality) served: f32,
+    /// Requests read by a thread that had another one open.
+    pub(in crate::causality) overlapped: f32,
+    /// Calls whose answer was the next thing their thread dealt with.
+    pub(in crate::causality) blocked: f32,
+    /// Calls whose thread did something else before the answer, or whose
+    /// answer another thread read.
+    pub(in crate::causality) unblocked: f32,
+}
+
+impl Habits {
+    /// Halves counts that grew large: habits are those of late.
+    pub(super) fn forget(&mut self) {
+        if self.served > HABITS {
+            self.served /= 2.0;
+            self.overlapped /= 2.0;
+        }
+        if self.blocked + self.unblocked > HABITS {
+            self.blocked /= 2.0;
+            self.unblocked /= 2.0;
+        }
+    }
+}
+
+impl Scene {
+    /// What is known of the thread; `None` if its id is unknown.
+    pub(in crate::causality) fn thread(&mut self, task: Task) -> Option<&mut Thread> {
+        if task.tid == 0 {
+            return None;
+        }
+        if self.threads.len() >= MAX_FACTS && !self.threads.contains_key(&task.tid) {
+            self.threads.clear();
+        }
+        Some(self.threads.entry(task.tid).or_default())
+    }
+
+    /// Whether the thread ever read or answered a request, or might yet: no
+    /// thread did so far.
+    pub(in crate::causality) fn serves(&self, task: Task) -> bool {
+        let thread = self.threads.get(&task.tid);
+        self.habits.served < 1.0
+            || thread.is_some_and(|thread| thread.reads_requests || thread.responded.is_some())
+    }
+
+    /// The thread read a message.
+    pub(in crate::causality) fn read(&mut self, at: Moment, what: Read) {
+        let Some(thread) = self.thread(at.task) else {
+            return;
+        };
+        for what in thread.batch.read(what, at.time) {
+            self.leave(what);
+        }
+    }
+
+    /// The thread made a call.
+    pub(in crate::causality) fn calls(&mut self, at: Moment, slot: u32, id: ExchangeId) {
+        self.did_something(at.task, Some(id));
+        let idle = self.open == 0;
+        if let Some(thread) = self.thread(at.task) {
+            thread.idle_calls += u32::from(idle);
+            if thread.calls.len() >= MAX_CALLS {
+                thread.calls.remove(0);
+            }
+            thread.calls.push((slot, id));
+        }
+    }
+
+    /// The answer to a call was read.
+    pub(in crate::causality) fn answer(&mut self, slot: u32, at: Moment) -> bool {
+        let Some(call) = self.calls.get_mut(slot).filter(|c| c.answered.is_none()) else {
+            return false;
+        };
+        call.answered = Some(at.time);
+        let (id, caller) = (call.id, call.started.task);
+        self.pools.freed(call.callee);
+        let waited = self
+            .thread(caller)
+            .is_some_and(|t| t.waits_for.take() == Some(id));
+        if caller.tid != 0 && at.task.tid != 0 {
+            if waited && caller.tid == at.task.tid {
+                self.habits.blocked += 1.0;
+            } else {
+                self.habits.unblocked += 1.0;
+            }
+        }
+        self.read(at, Read::Answer(slot, id));
+        true
+    }
+
+    /// The thread did something else than to read the answer it waits for.
+    pub(super) fn did_something(&mut self, task: Task, waits_for: Option<ExchangeId>) {
+        if let Some(thread) = self.thread(task) {
+            thread.waits_for = waits_for;
+        }
+    }
+
+    /// A task opened a connection.
+    pub(in crate::causality) fn opened(&mut self, socket: SocketId, by: Moment) {
+        if self.openers.len() >= MAX_FACTS {
+            self.openers.clear();
+        }
+        let opener = Opener {
+            task: by.task,
+            after: self.cues(by.task),
+            at: by.time,
+        };
+        self.openers.insert(socket, opener);
+    }
+
+    /// The thread goes on from what it read: whether that was an answer which a
+    /// response followed is known now.
+    fn leave(&mut self, what: Read) {
+        if let Some(Read::Answer(slot, _)) = self.present(what)
+            && let Some(call) = self.calls.get(slot)
+            && let Some((_, manner)) = call.after
+        {
+            self.adjacency.learn_end(manner, call.before.is_some());
+        }
+    }
+
+    /// A message was written: a call on this socket, or the response to a request.
+    pub(in crate::causality) fn wrote(
+        &mut self,
+        at: Moment,
+        call: Option<SocketId>,
+        response: Option<(u32, ExchangeId)>,
+    ) {
+        let last = |thread: &Thread| thread.batch.last();
+        let last = self.threads.get(&at.task.tid).and_then(last);
+        let answered = match last.and_then(|read| self.present(read)) {
+            Some(Read::Answer(slot, _)) => self.calls.get(slot).map(|call| call.socket),
+            _ => None,
+        };
+        let hands_on = call.is_some() && call == answered;
+        if let Some(thread) = self.thread(at.task) {
+            let response = response.map(|(slot, id)| (slot, id, at.time));
+            thread.batch.wrote(hands_on, response);
+        }
+    }
+
+    /// What a message written by this thread may belong to, as far as that is
+    /// known still.
+    pub(in crate::causality) fn cues(&self, task: Task) -> SmallVec<[Cue; 2]> {
+        let thread = self.threads.get(&task.tid);
+        let cues = thread.map(|thread| thread.batch.cues());
+        let mut cues = cues.unwrap_or_default();
+        cues.retain(|cue| self.present(cue.what).is_some());
+        cues
+    }
+
+    /// The message, if what it belongs to is not forgotten yet.
+    pub(in crate::causality) fn present(&self, read: Read) -> Option<Read> {
+        let present = match read {
+            Read::Request(slot, id) | Read::Answered(slot, id) => self.requests.get(slot)?.id == id,
+            Read::Answer(slot, id) => self.calls.get(slot)?.id == id,
+        };
+        present.then_some(read)
+    }
+}
