@@ -17,6 +17,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::batch::Place;
+use super::call::Call;
 
 /// How a write follows what its thread read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,17 @@ pub(super) enum Kind {
     CallAfterResponse,
 }
 
+impl Kind {
+    /// That of a call after the answer to another one was read.
+    pub(super) fn of_call(call: &Call, answered: &Call) -> Self {
+        match (call.socket == answered.socket, call.took_last) {
+            (true, true) => Self::HandedOn,
+            (true, false) => Self::CallOnSameSocket,
+            (false, _) => Self::CallOnOtherSocket,
+        }
+    }
+}
+
 const KINDS: usize = 6;
 /// Gaps told apart: below 32 µs, 128 µs, 512 µs, 2 ms, and more.
 const GAPS: usize = 5;
@@ -57,8 +69,12 @@ const SHORTEST: u32 = 15;
 const FACTOR: u32 = 2;
 /// Assumed share of right ones by the place of the read ([`Place::index`]): calls,
 /// responses, calls on a socket that was handed on, and calls after a response.
-const CALL_PRIOR: [f32; Place::COUNT] = [0.7, 0.6, 0.3, 0.1, 0.5, 0.4, 0.2, 0.1, 0.5, 0.4];
-const RESPONSE_PRIOR: [f32; Place::COUNT] = [0.97, 0.97, 0.7, 0.4, 0.7, 0.7, 0.4, 0.3, 0.7, 0.5];
+const CALL_PRIOR: [f32; Place::COUNT] = [
+    0.7, 0.6, 0.3, 0.1, 0.5, 0.4, 0.2, 0.1, 0.45, 0.7, 0.87, 0.97,
+];
+const RESPONSE_PRIOR: [f32; Place::COUNT] = [
+    0.97, 0.97, 0.7, 0.4, 0.7, 0.7, 0.4, 0.3, 0.75, 0.88, 0.95, 0.98,
+];
 const HANDED_ON: f32 = 0.06;
 const LATE_PRIOR: f32 = 0.3;
 /// Assumed share of calls whose answer no response follows.
@@ -66,6 +82,9 @@ const FREE_PRIOR: f32 = 0.5;
 /// No share is taken to be nearer to 0 or 1.
 const LEAST: f32 = 0.02;
 const PRIOR_WEIGHT: f32 = 3.0;
+/// The same of what alignment tells, and of responses: chains tell badly which of
+/// their steps was wrong, and these seldom are.
+const FIRM_WEIGHT: f32 = 30.0;
 /// Weight of all gaps together in the opinion on one.
 const COARSE_WEIGHT: f32 = 4.0;
 /// Wrong ones that are counted although none was seen: what was looked at little
@@ -240,7 +259,12 @@ impl Adjacency {
     fn chance_at(&self, place: usize) -> f32 {
         let prior = prior(place);
         if !is_late(place) {
-            let all_gaps = self.coarse[place / GAPS].share(prior, PRIOR_WEIGHT);
+            let weight = if is_firm(place) {
+                FIRM_WEIGHT
+            } else {
+                PRIOR_WEIGHT
+            };
+            let all_gaps = self.coarse[place / GAPS].share(prior, weight);
             let fine = self.fine[place];
             return (fine.right + COARSE_WEIGHT * all_gaps) / (fine.all + COARSE_WEIGHT + DOUBT);
         }
@@ -275,6 +299,13 @@ impl Cell {
 
 fn is_late(place: usize) -> bool {
     place / (COARSE * GAPS / KINDS) == Kind::CallAfterResponse as usize
+}
+
+/// Whether chains say little of it.
+fn is_firm(place: usize) -> bool {
+    let at = place / (2 * GAPS) % Place::COUNT;
+    let is_response = place / (COARSE * GAPS / KINDS) == Kind::Response as usize;
+    is_response || at >= Place::Aligned(0).index()
 }
 
 /// What is assumed of a manner before anything was seen.

@@ -8,10 +8,13 @@ use smallvec::SmallVec;
 
 use super::act::ExchangeId;
 use super::scene::Read;
+use crate::exchange::Moment;
 use crate::time::Timestamp;
 
 /// Reads in a row that are remembered: the latest.
-const MAX_READS: usize = 32;
+const MAX_READS: usize = 64;
+/// Writes after them that are aligned with the reads.
+const MAX_WRITES: usize = 64;
 
 /// What a thread read in a row, and wrote since.
 #[derive(Clone, Debug, Default)]
@@ -19,10 +22,39 @@ pub(super) struct Batch {
     reads: SmallVec<[(Read, Timestamp); 2]>,
     /// Whether earlier reads were forgotten.
     cut: bool,
+    /// What was written since, as far as it is aligned with the reads.
+    writes: SmallVec<[Write; 2]>,
     written: usize,
     since_last: Writes,
-    /// The last message written, if it was a response: to what, and when.
-    pub(super) response: Option<(u32, ExchangeId, Timestamp)>,
+    /// Whether its writes were aligned with its reads already.
+    over: bool,
+}
+
+/// A message that a thread wrote.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Write {
+    /// Which.
+    pub(super) what: Written,
+    /// When, and who.
+    pub(super) at: Moment,
+    /// Where the last read stood then.
+    pub(super) place: Place,
+}
+
+/// Which message was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// A call.
+    Call(u32, ExchangeId),
+    /// The response to a request.
+    Response(u32, ExchangeId),
+}
+
+/// Several reads in a row and what was written after them.
+#[derive(Clone, Debug)]
+pub(super) struct Turn {
+    pub(super) reads: SmallVec<[(Read, Timestamp); 2]>,
+    pub(super) writes: SmallVec<[Write; 2]>,
 }
 
 /// A read that a write may belong to.
@@ -43,10 +75,8 @@ pub(super) enum Place {
     Only(Writes),
     /// The last of several, with so much written since.
     Last(Writes),
-    /// The last of several, and each before it had its write.
-    LastInTurn,
-    /// Not the last; each before it had its write.
-    InTurn,
+    /// One of several, found by aligning them with what was written: how sure.
+    Aligned(u8),
 }
 
 /// Messages that a thread wrote since it read one.
@@ -66,15 +96,22 @@ pub(super) enum Writes {
 
 impl Place {
     /// How many there are.
-    pub(super) const COUNT: usize = 10;
+    pub(super) const COUNT: usize = 8 + Self::LEVELS.len() + 1;
+    /// Chances from which an alignment is surer than the level before.
+    const LEVELS: [f32; 3] = [0.7, 0.85, 0.95];
+
+    /// That of a read found by alignment, with this chance.
+    pub(super) fn aligned(chance: f32) -> Self {
+        let level = Self::LEVELS.iter().filter(|from| chance >= **from).count();
+        Self::Aligned(level as u8)
+    }
 
     /// Its number, below [`Place::COUNT`].
     pub(super) fn index(self) -> usize {
         match self {
             Self::Only(writes) => writes as usize,
             Self::Last(writes) => 4 + writes as usize,
-            Self::LastInTurn => 8,
-            Self::InTurn => 9,
+            Self::Aligned(level) => 8 + usize::from(level),
         }
     }
 }
@@ -97,14 +134,50 @@ impl Batch {
 
     /// A message was written; `hands_on` if it is a call on the socket of the
     /// last answer read.
-    pub(super) fn wrote(&mut self, hands_on: bool, response: Option<(u32, ExchangeId, Timestamp)>) {
+    pub(super) fn wrote(&mut self, hands_on: bool, what: Written, at: Moment) {
+        let place = self.last_place();
         self.written += 1;
+        if self.writes.len() < MAX_WRITES {
+            self.writes.push(Write { what, at, place });
+        }
         self.since_last = match self.since_last {
             Writes::None if hands_on => Writes::HandedOn,
             Writes::None | Writes::HandedOn => Writes::One,
             Writes::One | Writes::More => Writes::More,
         };
-        self.response = response;
+    }
+
+    /// The last message written, if it was a response: to what, and when.
+    pub(super) fn response(&self) -> Option<(u32, ExchangeId, Timestamp)> {
+        let last = self.writes.last()?;
+        match last.what {
+            Written::Response(slot, id) => Some((slot, id, last.at.time)),
+            Written::Call(..) => None,
+        }
+    }
+
+    /// Whether what is written belongs to one of several reads, so that more is
+    /// known at the end of the turn.
+    pub(super) fn is_turn(&self) -> bool {
+        self.reads.len() > 1 && !self.over && !self.cut && self.written < MAX_WRITES
+    }
+
+    /// When the first message of a turn was written.
+    pub(super) fn began(&self) -> Option<Timestamp> {
+        let first = self.writes.first().filter(|_| self.is_turn());
+        first.map(|write| write.at.time)
+    }
+
+    /// Ends a turn: what is written from here on is not part of it.
+    pub(super) fn end_turn(&mut self) -> Option<Turn> {
+        let is_turn = self.reads.len() > 1 && !self.over && !self.cut && self.written > 0;
+        is_turn.then(|| {
+            self.over = true;
+            Turn {
+                reads: self.reads.clone(),
+                writes: self.writes.clone(),
+            }
+        })
     }
 
     /// The last message read.
@@ -112,30 +185,21 @@ impl Batch {
         self.reads.last().map(|(what, _)| *what)
     }
 
-    /// The reads that the next write may belong to: the last, and the one whose
-    /// turn it is.
-    pub(super) fn cues(&self) -> SmallVec<[Cue; 2]> {
-        let mut cues = SmallVec::new();
-        let Some((what, at)) = self.reads.last().copied() else {
-            return cues;
-        };
-        let turn = self.written;
-        let place = if self.reads.len() == 1 && !self.cut {
+    /// The read that the next write may belong to, as far as can be told now: the
+    /// last.
+    pub(super) fn cue(&self) -> Option<Cue> {
+        let (what, at) = self.reads.last().copied()?;
+        let place = self.last_place();
+        Some(Cue { what, at, place })
+    }
+
+    /// Where the last read stands.
+    fn last_place(&self) -> Place {
+        if self.reads.len() == 1 && !self.cut {
             Place::Only(self.since_last)
-        } else if turn + 1 == self.reads.len() && !self.cut {
-            Place::LastInTurn
         } else {
             Place::Last(self.since_last)
-        };
-        cues.push(Cue { what, at, place });
-        if !self.cut
-            && turn + 1 < self.reads.len()
-            && let Some((what, at)) = self.reads.get(turn).copied()
-        {
-            let place = Place::InTurn;
-            cues.push(Cue { what, at, place });
         }
-        cues
     }
 }
 
@@ -147,37 +211,48 @@ mod tests {
         Read::Request(n, ExchangeId(u64::from(n)))
     }
 
-    fn cues(batch: &Batch) -> Vec<(Read, Place)> {
-        batch
-            .cues()
-            .iter()
-            .map(|cue| (cue.what, cue.place))
-            .collect()
+    fn cue(batch: &Batch) -> Option<(Read, Place)> {
+        batch.cue().map(|cue| (cue.what, cue.place))
+    }
+
+    fn write(batch: &mut Batch, hands_on: bool, time: u64) {
+        let at = Moment {
+            time: Timestamp(time),
+            ..Moment::default()
+        };
+        batch.wrote(hands_on, Written::Call(0, ExchangeId(time)), at);
     }
 
     #[test]
     fn one_read_after_the_other() {
         let mut batch = Batch::default();
         batch.read(read(1), Timestamp(1));
-        assert_eq!(cues(&batch), [(read(1), Place::Only(Writes::None))]);
-        batch.wrote(true, None);
-        assert_eq!(cues(&batch), [(read(1), Place::Only(Writes::HandedOn))]);
-        batch.wrote(false, None);
-        assert_eq!(batch.read(read(2), Timestamp(2)).as_slice(), [read(1)]);
-        assert_eq!(cues(&batch), [(read(2), Place::Only(Writes::None))]);
+        assert_eq!(cue(&batch), Some((read(1), Place::Only(Writes::None))));
+        write(&mut batch, true, 2);
+        assert_eq!(cue(&batch), Some((read(1), Place::Only(Writes::HandedOn))));
+        write(&mut batch, false, 3);
+        assert!(batch.end_turn().is_none(), "there is nothing to align");
+        assert_eq!(batch.read(read(2), Timestamp(4)).as_slice(), [read(1)]);
+        assert_eq!(cue(&batch), Some((read(2), Place::Only(Writes::None))));
     }
 
     #[test]
-    fn several_reads_in_a_row_are_handled_in_turn_or_the_last_is() {
+    fn several_reads_in_a_row_make_a_turn() {
         let mut batch = Batch::default();
         batch.read(read(1), Timestamp(1));
         batch.read(read(2), Timestamp(2));
-        let last = (read(2), Place::Last(Writes::None));
-        assert_eq!(cues(&batch), [last, (read(1), Place::InTurn)]);
-        batch.wrote(false, None);
-        assert_eq!(cues(&batch), [(read(2), Place::LastInTurn)]);
-        batch.wrote(false, None);
-        assert_eq!(cues(&batch), [(read(2), Place::Last(Writes::More))]);
+        assert!(batch.is_turn() && batch.began().is_none());
+        write(&mut batch, false, 3);
+        write(&mut batch, false, 4);
+        assert_eq!(batch.began(), Some(Timestamp(3)));
+        let turn = batch.end_turn().unwrap();
+        assert_eq!((turn.reads.len(), turn.writes.len()), (2, 2));
+        assert!(
+            batch.end_turn().is_none() && !batch.is_turn(),
+            "it ends once"
+        );
+        batch.read(read(3), Timestamp(5));
+        assert_eq!(cue(&batch), Some((read(3), Place::Only(Writes::None))));
     }
 
     #[test]
@@ -185,6 +260,8 @@ mod tests {
         let mut batch = Batch::default();
         (0..=MAX_READS as u32).for_each(|n| drop(batch.read(read(n), Timestamp(0))));
         let last = (read(MAX_READS as u32), Place::Last(Writes::None));
-        assert_eq!(cues(&batch), [last]);
+        assert_eq!(cue(&batch), Some(last));
+        write(&mut batch, false, 1);
+        assert!(batch.end_turn().is_none());
     }
 }

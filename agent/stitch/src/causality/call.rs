@@ -24,6 +24,10 @@ pub(super) struct Call {
     pub(super) label: u64,
     /// When it was written, and by whom.
     pub(super) started: Moment,
+    /// Whether it was the first on its connection.
+    pub(super) first: bool,
+    /// Whether it took the last free connection to its callee.
+    pub(super) took_last: bool,
     /// When its answer was read.
     pub(super) answered: Option<Timestamp>,
     /// Whether the exchange is over.

@@ -64,7 +64,7 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
             })
         })
         .collect();
-    share_out(&mut odds, COOLING, trust(solver, row));
+    share_out(&mut odds, row.links.len() + 1, COOLING, trust(solver, row));
     odds
 }
 
@@ -91,13 +91,18 @@ pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
         probability: 0.0,
     };
     let mut odds: Vec<Odds> = links.chain([(None, none)]).map(entry).collect();
-    share_out(&mut odds, GREEDY_COOLING, trust(solver, row));
+    share_out(
+        &mut odds,
+        row.links.len() + 1,
+        GREEDY_COOLING,
+        trust(solver, row),
+    );
     odds
 }
 
-/// Turns gains into probabilities, the best first.
-fn share_out(odds: &mut [Odds], cooling: f32, trust: f32) {
-    weigh(odds, cooling, trust);
+/// Turns gains into probabilities, the best first; there are `all` candidates.
+fn share_out(odds: &mut [Odds], all: usize, cooling: f32, trust: f32) {
+    weigh(odds, all, cooling, trust);
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
 }
 
@@ -115,8 +120,9 @@ fn trust(solver: &Solver<'_>, call: &Call) -> f32 {
 }
 
 /// Probabilities: those by timing, levelled as far as timing is not trusted,
-/// times what other evidence says.
-fn weigh(odds: &mut [Odds], cooling: f32, trust: f32) {
+/// times what other evidence says. Nothing speaks for those of the candidates
+/// that were not looked at.
+fn weigh(odds: &mut [Odds], all: usize, cooling: f32, trust: f32) {
     let most = |score: fn(&Gain) -> f32, odds: &[Odds]| {
         let scores = odds.iter().map(|odds| score(&odds.gain));
         scores.fold(f32::NEG_INFINITY, f32::max)
@@ -128,8 +134,9 @@ fn weigh(odds: &mut [Odds], cooling: f32, trust: f32) {
         entry.probability = (cooling * (entry.gain.timing - timing)).exp();
         sum += entry.probability;
     }
-    let level = (1.0 - trust) / odds.len().max(1) as f32;
-    let mut total = 0.0;
+    let level = (1.0 - trust) / all.max(odds.len()).max(1) as f32;
+    let left_out = all.saturating_sub(odds.len()) as f32;
+    let mut total = left_out * level * (-fixed).exp();
     for entry in odds.iter_mut() {
         let timed = trust * entry.probability / sum + level;
         entry.probability = timed * (entry.gain.fixed - fixed).exp();

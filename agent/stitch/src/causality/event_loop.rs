@@ -19,8 +19,8 @@ use crate::time::Timestamp;
 /// A call follows a response within this time, or something else.
 const AT_ONCE: Duration = Duration::from_micros(250);
 
-/// At the call: what this thread read last, or whose turn it is; on a new
-/// connection, the same of its opener.
+/// At the call: what this thread read last; on a new connection, the same of its
+/// opener. In a turn of several reads more is known at its end ([`turn`](super::turn)).
 pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
     let Some(caller) = scene.threads.get(&call.at.task.tid) else {
         return;
@@ -51,14 +51,15 @@ fn follows(scene: &Scene, call: Beginning<'_>, caller: &Thread) -> Option<(Read,
     let first = call.features.first_on_socket;
     let opener = scene.openers.get(&call.socket).filter(|_| first);
     if let Some(opener) = opener {
-        let ways = opener.after.iter();
-        let ways = ways.filter_map(|cue| call_after(scene, call, *cue, opener.at));
-        if let Some(way) = likeliest(scene, ways) {
-            return Some(way);
+        let way = opener
+            .after
+            .and_then(|cue| call_after(scene, call, cue, opener.at));
+        if way.is_some() {
+            return way;
         }
     }
     let at = call.at.time;
-    let response = caller.batch.response;
+    let response = caller.batch.response();
     let response = response.filter(|(_, _, written)| at.since(*written) < AT_ONCE);
     if let Some((slot, id, written)) = response
         && let Some(what) = scene.present(Read::Answered(slot, id))
@@ -71,11 +72,7 @@ fn follows(scene: &Scene, call: Beginning<'_>, caller: &Thread) -> Option<(Read,
         };
         return Some((what, manner));
     }
-    let cues = scene.cues(call.at.task);
-    let ways = cues
-        .iter()
-        .filter_map(|cue| call_after(scene, call, *cue, at));
-    likeliest(scene, ways)
+    call_after(scene, call, scene.cue(call.at.task)?, at)
 }
 
 /// The way in which a call, decided on at `at`, would follow this read.
@@ -102,27 +99,27 @@ fn call_after(
     Some((cue.what, manner(kind, cue, at, first)))
 }
 
-/// The likeliest by what was learnt; the first of equals.
-fn likeliest<T>(scene: &Scene, ways: impl Iterator<Item = (T, Manner)>) -> Option<(T, Manner)> {
-    let chances = ways.map(|way| (scene.adjacency.chance(way.1), way));
-    let best = chances.reduce(|best, other| if other.0 > best.0 { other } else { best });
-    best.map(|(_, way)| way)
-}
-
 /// At the response: the answer this thread read last.
 pub(super) fn at_response(scene: &Scene, _slot: u32, at: Moment, said: &mut Vec<(u32, f32)>) {
-    if let Some((call, manner)) = anchor(scene, at) {
-        // The request answered is one of those that were open.
-        said.push((call, scene.adjacency.weight(manner, scene.open + 1)));
+    // In a turn of several reads, more is known at its end.
+    if scene.in_turn(at.task) {
+        return;
     }
+    if let Some((call, manner)) = anchor(scene, at) {
+        said.push((call, anchor_weight(scene, manner)));
+    }
+}
+
+/// What it says that a response follows a call's answer in this manner.
+pub(super) fn anchor_weight(scene: &Scene, manner: Manner) -> f32 {
+    // The request answered is one of those that were open.
+    scene.adjacency.weight(manner, scene.open + 1)
 }
 
 /// Goes back from a response to a request, and learns from whether it is the
 /// one answered. Another response on the way is as good as a request.
-pub(super) fn learn(scene: &mut Scene, slot: u32, at: Moment) {
-    let Some((mut call, manner)) = anchor(scene, at) else {
-        return;
-    };
+pub(super) fn learn(scene: &mut Scene, slot: u32, anchor: (u32, Manner)) {
+    let (mut call, manner) = anchor;
     let Some(answered) = scene.requests.get(slot).map(|request| request.id) else {
         return;
     };
@@ -159,6 +156,61 @@ pub(super) fn learn(scene: &mut Scene, slot: u32, at: Moment) {
     }
 }
 
+/// A call follows something else than it seemed when it was made. Whether that is
+/// likelier.
+pub(super) fn follow(scene: &mut Scene, slot: u32, what: Read, manner: Manner) -> bool {
+    let Some(call) = scene.calls.get(slot).filter(|call| !call.decided) else {
+        return false;
+    };
+    let chance = scene.adjacency.chance(manner);
+    let present = call
+        .after
+        .map(|(_, present)| scene.adjacency.chance(present));
+    if present.is_some_and(|present| present >= chance) {
+        return false;
+    }
+    forsake(scene, slot);
+    let Some(call) = scene.calls.get_mut(slot) else {
+        return false;
+    };
+    call.after = Some((what, manner));
+    let weight = scene.adjacency.weight(manner, call.rivals);
+    match what {
+        Read::Answer(other, _) => {
+            call.follows = Some((other, weight));
+            if let Some(other) = scene.calls.get_mut(other) {
+                other.followers.push(slot);
+            }
+        }
+        Read::Request(request, _) | Read::Answered(request, _) => {
+            if let Some(link) = call.links.iter_mut().find(|link| link.request == request) {
+                link.weights.set(Method::EventLoop, weight);
+            }
+        }
+    }
+    true
+}
+
+/// A call does not follow what it seemed to.
+pub(super) fn forsake(scene: &mut Scene, slot: u32) {
+    let Some(call) = scene.calls.get_mut(slot) else {
+        return;
+    };
+    match call.after.take() {
+        Some((Read::Request(request, _) | Read::Answered(request, _), _)) => {
+            if let Some(link) = call.links.iter_mut().find(|link| link.request == request) {
+                link.weights.set(Method::EventLoop, 0.0);
+            }
+        }
+        Some((Read::Answer(..), _)) | None => {}
+    }
+    if let Some((other, _)) = call.follows.take()
+        && let Some(other) = scene.calls.get_mut(other)
+    {
+        other.followers.retain(|follower| *follower != slot);
+    }
+}
+
 /// What the present knowledge of a call's manner is worth.
 pub(super) fn weigh_again(scene: &mut Scene, slot: u32) {
     let Some(call) = scene.calls.get_mut(slot) else {
@@ -192,13 +244,12 @@ pub(super) fn weigh_again(scene: &mut Scene, slot: u32) {
 }
 
 /// The call whose answer a response follows, and how.
-fn anchor(scene: &Scene, at: Moment) -> Option<(u32, Manner)> {
-    let cues = scene.cues(at.task);
-    let ways = cues.iter().filter_map(|cue| match cue.what {
-        Read::Answer(call, _) => Some((call, manner(Kind::Response, *cue, at.time, false))),
+pub(super) fn anchor(scene: &Scene, at: Moment) -> Option<(u32, Manner)> {
+    let cue = scene.cue(at.task)?;
+    match cue.what {
+        Read::Answer(call, _) => Some((call, manner(Kind::Response, cue, at.time, false))),
         Read::Request(..) | Read::Answered(..) => None,
-    });
-    likeliest(scene, ways)
+    }
 }
 
 fn manner(kind: Kind, cue: Cue, at: Timestamp, first: bool) -> Manner {

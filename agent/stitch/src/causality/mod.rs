@@ -15,6 +15,7 @@
 pub mod act;
 mod adjacency;
 mod affinity;
+mod align;
 mod audit;
 mod batch;
 mod belief;
@@ -39,6 +40,7 @@ mod request;
 mod route;
 mod scene;
 mod self_audit;
+mod sequel;
 mod shelf;
 mod slab;
 mod solve;
@@ -47,6 +49,7 @@ mod stage;
 mod tests;
 mod thread;
 mod token;
+mod turn;
 
 pub use act::{Act, Candidate, Decision, ExchangeId, Features};
 pub use config::{Config, KINDS};

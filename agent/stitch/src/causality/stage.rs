@@ -263,8 +263,8 @@ impl Causality {
             match (role, ended) {
                 (Role::Server, false) => owner.responded(slot, at, desk),
                 (Role::Server, true) => owner.request_ended(slot, at, desk),
-                (Role::Client, false) => owner.answered(slot, at, desk.config),
-                (Role::Client, true) => owner.call_ended(slot, at, desk.config),
+                (Role::Client, false) => owner.answered(slot, at, desk),
+                (Role::Client, true) => owner.call_ended(slot, at, desk),
             }
         });
     }

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use bytes::Bytes;
-use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, LaxIpv6Slice};
+use etherparse::{IpNumber, LaxIpSlice, LaxIpv6Slice, ip_number};
 
+use super::extension::{Extension, extensions};
 use super::segment::Undecoded;
 
 /// An IP packet (RFC 791, RFC 8200).
@@ -54,6 +55,7 @@ impl Ip {
             return Err(bad(cut || inner.incomplete));
         }
         let headers = inner.payload.as_ptr().addr() - packet.as_ptr().addr();
+        let before = &packet[..headers];
         let length = length(&ip)
             .unwrap_or_else(|| original.max(packet.len()))
             .checked_sub(headers)
@@ -61,11 +63,11 @@ impl Ip {
             .ok_or(Undecoded::Malformed)?;
         Ok(Self {
             source: ip.source_addr(),
-            destination: destination(&ip),
+            destination: destination(&ip, before),
             protocol: inner.ip_number,
             payload: packet.slice_ref(inner.payload),
             length,
-            fragment: inner.fragmented.then(|| fragment(&ip)).flatten(),
+            fragment: inner.fragmented.then(|| fragment(&ip, before)).flatten(),
         })
     }
 }
@@ -82,10 +84,12 @@ fn length(ip: &LaxIpSlice<'_>) -> Option<usize> {
 
 /// Where it goes to in the end. On the way, a routing header has that address,
 /// and the header proper has the next stop's.
-fn destination(ip: &LaxIpSlice<'_>) -> IpAddr {
+fn destination(ip: &LaxIpSlice<'_>, headers: &[u8]) -> IpAddr {
     match ip {
         LaxIpSlice::Ipv4(_) => ip.destination_addr(),
-        LaxIpSlice::Ipv6(v6) => last_stop(v6).map_or_else(|| ip.destination_addr(), Into::into),
+        LaxIpSlice::Ipv6(v6) => {
+            last_stop(v6, headers).map_or_else(|| ip.destination_addr(), Into::into)
+        }
     }
 }
 
@@ -94,14 +98,10 @@ const SEGMENT_ROUTING: u8 = 4;
 /// RFC 6275 section 6.4.
 const HOME_ADDRESS: u8 = 2;
 
-fn last_stop(ip: &LaxIpv6Slice<'_>) -> Option<Ipv6Addr> {
-    let extensions = ip.extensions().clone().into_iter();
-    let routing = extensions.filter_map(|extension| match extension {
-        Ipv6ExtensionSlice::Routing(routing) => Some(routing),
-        _ => None,
-    });
-    let routing = routing.last()?;
-    let &[kind, left, _, _, _, _, ref addresses @ ..] = routing.payload() else {
+fn last_stop(ip: &LaxIpv6Slice<'_>, headers: &[u8]) -> Option<Ipv6Addr> {
+    let is_routing = |extension: &Extension<'_>| extension.kind == ip_number::IPV6_ROUTE;
+    let routing = of_v6(ip, headers).filter(is_routing).last()?;
+    let &[_, _, kind, left, _, _, _, _, ref addresses @ ..] = routing.bytes else {
         return None;
     };
     if left == 0 || !matches!(kind, SEGMENT_ROUTING | HOME_ADDRESS) {
@@ -112,7 +112,13 @@ fn last_stop(ip: &LaxIpv6Slice<'_>) -> Option<Ipv6Addr> {
         .map(|address| Ipv6Addr::from(*address))
 }
 
-fn fragment(ip: &LaxIpSlice<'_>) -> Option<Fragment> {
+/// The extension headers, of all headers.
+fn of_v6<'a>(ip: &LaxIpv6Slice<'_>, headers: &'a [u8]) -> impl Iterator<Item = Extension<'a>> {
+    let after = headers.get(ip.header().slice().len()..).unwrap_or_default();
+    extensions(ip.header().next_header(), after)
+}
+
+fn fragment(ip: &LaxIpSlice<'_>, headers: &[u8]) -> Option<Fragment> {
     match ip {
         LaxIpSlice::Ipv4(ip) => {
             let header = ip.header();
@@ -123,14 +129,16 @@ fn fragment(ip: &LaxIpSlice<'_>) -> Option<Fragment> {
             })
         }
         LaxIpSlice::Ipv6(ip) => {
-            let mut extensions = ip.extensions().clone().into_iter();
-            extensions.find_map(|extension| match extension {
-                Ipv6ExtensionSlice::Fragment(header) => Some(Fragment {
-                    identification: header.identification(),
-                    offset: header.fragment_offset().byte_offset().into(),
-                    more: header.more_fragments(),
-                }),
-                _ => None,
+            let is_fragment = |extension: &Extension<'_>| extension.kind == ip_number::IPV6_FRAG;
+            let header = of_v6(ip, headers).find(is_fragment)?;
+            let &[_, _, high, low, a, b, c, d] = header.bytes else {
+                return None;
+            };
+            Some(Fragment {
+                identification: u32::from_be_bytes([a, b, c, d]),
+                // In units of 8 bytes, with three bits below.
+                offset: usize::from(u16::from_be_bytes([high, low]) & !7),
+                more: low & 1 == 1,
             })
         }
     }

@@ -12,6 +12,7 @@
 mod connection;
 mod counters;
 mod decoder;
+mod extension;
 mod flow;
 mod fragments;
 mod ip;

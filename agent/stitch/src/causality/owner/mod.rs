@@ -3,6 +3,7 @@
 mod candidates;
 mod decisions;
 mod memory;
+mod turns;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -10,6 +11,7 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 
 use crate::causality::act::{Decision, ExchangeId, Features};
+use crate::causality::batch::Written;
 use crate::causality::call::{Call, Weights};
 use crate::causality::config::Config;
 use crate::causality::coroutine;
@@ -39,6 +41,8 @@ pub(super) struct Owner {
     leaving: VecDeque<(Timestamp, u32, ExchangeId)>,
     /// Whether the process ever made a call.
     calls: bool,
+    /// Threads in a turn of several reads, by when they wrote first.
+    turns: VecDeque<(Timestamp, Task)>,
     undecided: usize,
     now: Timestamp,
 }
@@ -63,6 +67,7 @@ impl Owner {
             due: VecDeque::new(),
             leaving: VecDeque::new(),
             calls: false,
+            turns: VecDeque::new(),
             undecided: 0,
             now,
         }
@@ -74,6 +79,7 @@ impl Owner {
             self.model.learn_time(self.now, now, self.scene.open == 0);
             self.now = now;
         }
+        self.end_turns(now, desk);
         while let Some((_, call, id)) = self.due.pop_front_if(|(time, ..)| *time <= now) {
             if self.is_undecided(call, id) {
                 self.decide_component(call, desk);
@@ -103,7 +109,8 @@ impl Owner {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let due = self.due.front().map(|(time, ..)| *time);
         let leaving = self.leaving.front().map(|(time, ..)| *time);
-        due.into_iter().chain(leaving).min()
+        let turns = self.turns.front().map(|(time, _)| *time + turns::LONGEST);
+        due.into_iter().chain(leaving).chain(turns).min()
     }
 
     /// A request was read.
@@ -120,6 +127,7 @@ impl Owner {
                 self.evict(slot, desk);
             }
         }
+        self.end_turn(at.task, desk);
         let slot = self.scene.add_request(Request::new(id, at, features));
         if self.calls {
             self.solver(desk.config).locate(slot);
@@ -175,6 +183,8 @@ impl Owner {
             id,
             socket,
             callee: features.callee,
+            first: features.first_on_socket,
+            took_last: self.scene.pools.is_full_with_one_more(features.callee),
             label,
             started: at,
             answered: None,
@@ -195,12 +205,13 @@ impl Owner {
             caller: None,
             decided: false,
         };
-        if let Some((_, manner)) = call.after {
+        let in_turn = self.scene.in_turn(at.task);
+        if let Some((_, manner)) = call.after.filter(|_| !in_turn) {
             self.scene.adjacency.wrote(manner);
         }
         let slot = self.scene.add_call(call);
         self.scene.calls(at, slot, id);
-        self.scene.wrote(at, Some(socket), None);
+        self.wrote(at, Written::Call(slot, id));
         self.undecided += 1;
         self.enter(slot, id, at.time + desk.config.lag, desk);
         slot
@@ -226,13 +237,14 @@ impl Owner {
                 }
             }
         }
-        event_loop::learn(&mut self.scene, slot, at);
-        let id = self
-            .scene
-            .requests
-            .get(slot)
-            .map(|request| (slot, request.id));
-        self.scene.wrote(at, None, id);
+        if !self.scene.in_turn(at.task)
+            && let Some(anchor) = event_loop::anchor(&self.scene, at)
+        {
+            event_loop::learn(&mut self.scene, slot, anchor);
+        }
+        if let Some(id) = self.scene.requests.get(slot).map(|request| request.id) {
+            self.wrote(at, Written::Response(slot, id));
+        }
         if let Some(thread) = self.scene.thread(at.task) {
             thread.responded = Some(at.time);
             thread.calls.clear();
@@ -255,19 +267,28 @@ impl Owner {
     }
 
     /// The first piece of a call's answer was read.
-    pub(super) fn answered(&mut self, slot: u32, at: Moment, config: &Config) {
+    pub(super) fn answered(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
+        if self
+            .scene
+            .calls
+            .get(slot)
+            .is_none_or(|call| call.answered.is_some())
+        {
+            return;
+        }
+        self.end_turn(at.task, desk);
         if !self.scene.answer(slot, at) {
             return;
         }
         if let Some(parent) = self.scene.calls.get(slot).and_then(|call| call.parent) {
             self.scene.touch(parent);
-            self.solver(config).locate(parent);
+            self.solver(desk.config).locate(parent);
         }
     }
 
     /// An outgoing exchange is over.
-    pub(super) fn call_ended(&mut self, slot: u32, at: Moment, config: &Config) {
-        self.answered(slot, at, config);
+    pub(super) fn call_ended(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
+        self.answered(slot, at, desk);
         if let Some(call) = self.scene.calls.get_mut(slot) {
             call.ended = true;
         }
@@ -295,6 +316,9 @@ impl Owner {
 
     /// Decides everything that is left.
     pub(super) fn finish(&mut self, desk: &mut Desk<'_>) {
+        while let Some((_, task)) = self.turns.pop_front() {
+            self.end_turn(task, desk);
+        }
         while let Some((_, call, id)) = self.due.pop_front() {
             if self.is_undecided(call, id) {
                 self.decide_component(call, desk);

@@ -14,6 +14,7 @@ use super::audit::Audit;
 use super::call::Call;
 use super::pool::Pools;
 use super::request::Request;
+use super::sequel::Sequels;
 use super::slab::Slab;
 use crate::event::SocketId;
 use crate::span::TraceId;
@@ -43,6 +44,10 @@ pub(super) struct Scene {
     pub(super) openers: HashMap<SocketId, Opener>,
     /// How often what threads write belongs to what they read last.
     pub(super) adjacency: Adjacency,
+    /// What follows what in turns of several reads.
+    pub(super) sequels: Sequels,
+    /// Log-likelihood ratio of turns in which requests come after answers.
+    pub(super) requests_late: f64,
     /// Which routes make which calls.
     pub(super) affinity: Affinity,
     /// How often timing alone agreed with what was sure.

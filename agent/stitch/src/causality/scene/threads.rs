@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::Scene;
 use crate::causality::act::ExchangeId;
-use crate::causality::batch::{Batch, Cue};
+use crate::causality::batch::{Batch, Cue, Turn, Written};
 use crate::event::{SocketId, Task};
 use crate::exchange::Moment;
 use crate::time::Timestamp;
@@ -42,7 +42,7 @@ pub(in crate::causality) struct Thread {
 #[derive(Clone, Debug)]
 pub(in crate::causality) struct Opener {
     pub(in crate::causality) task: Task,
-    pub(in crate::causality) after: SmallVec<[Cue; 2]>,
+    pub(in crate::causality) after: Option<Cue>,
     pub(in crate::causality) at: Timestamp,
 }
 
@@ -164,7 +164,7 @@ impl Scene {
         }
         let opener = Opener {
             task: by.task,
-            after: self.cues(by.task),
+            after: self.cue(by.task),
             at: by.time,
         };
         self.openers.insert(socket, opener);
@@ -181,13 +181,29 @@ impl Scene {
         }
     }
 
-    /// A message was written: a call on this socket, or the response to a request.
-    pub(in crate::causality) fn wrote(
-        &mut self,
-        at: Moment,
-        call: Option<SocketId>,
-        response: Option<(u32, ExchangeId)>,
-    ) {
+    /// Whether what this thread writes now belongs to one of several reads, so
+    /// that more is known at the end of its turn.
+    pub(in crate::causality) fn in_turn(&self, task: Task) -> bool {
+        let thread = self.threads.get(&task.tid);
+        thread.is_some_and(|thread| thread.batch.is_turn())
+    }
+
+    /// When the thread wrote first in the turn that it is in.
+    pub(in crate::causality) fn turn_began(&self, task: Task) -> Option<Timestamp> {
+        self.threads.get(&task.tid)?.batch.began()
+    }
+
+    /// The thread is about to read again, or was silent for long: its turn is over.
+    pub(in crate::causality) fn end_turn(&mut self, task: Task) -> Option<Turn> {
+        self.threads.get_mut(&task.tid)?.batch.end_turn()
+    }
+
+    /// A message was written.
+    pub(in crate::causality) fn wrote(&mut self, at: Moment, what: Written) {
+        let call = match what {
+            Written::Call(slot, _) => self.calls.get(slot).map(|call| call.socket),
+            Written::Response(..) => None,
+        };
         let last = |thread: &Thread| thread.batch.last();
         let last = self.threads.get(&at.task.tid).and_then(last);
         let answered = match last.and_then(|read| self.present(read)) {
@@ -196,19 +212,15 @@ impl Scene {
         };
         let hands_on = call.is_some() && call == answered;
         if let Some(thread) = self.thread(at.task) {
-            let response = response.map(|(slot, id)| (slot, id, at.time));
-            thread.batch.wrote(hands_on, response);
+            thread.batch.wrote(hands_on, what, at);
         }
     }
 
     /// What a message written by this thread may belong to, as far as that is
     /// known still.
-    pub(in crate::causality) fn cues(&self, task: Task) -> SmallVec<[Cue; 2]> {
-        let thread = self.threads.get(&task.tid);
-        let cues = thread.map(|thread| thread.batch.cues());
-        let mut cues = cues.unwrap_or_default();
-        cues.retain(|cue| self.present(cue.what).is_some());
-        cues
+    pub(in crate::causality) fn cue(&self, task: Task) -> Option<Cue> {
+        let cue = self.threads.get(&task.tid)?.batch.cue()?;
+        self.present(cue.what).map(|_| cue)
     }
 
     /// The message, if what it belongs to is not forgotten yet.

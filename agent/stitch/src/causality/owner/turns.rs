@@ -1,0 +1,136 @@
+//! Turns of event loops: when one is over, and what that tells.
+
+use std::time::Duration;
+
+use super::{Desk, Owner};
+use crate::causality::act::ExchangeId;
+use crate::causality::adjacency::{Kind, Manner};
+use crate::causality::batch::{Turn, Write, Written};
+use crate::causality::call::Call;
+use crate::causality::event_loop;
+use crate::causality::scene::Read;
+use crate::causality::turn::{self, Claim};
+use crate::event::Task;
+use crate::exchange::Moment;
+use crate::span::Method;
+use crate::time::Timestamp;
+
+/// A turn is over at the latest this long after its first write.
+pub(super) const LONGEST: Duration = Duration::from_millis(20);
+/// Turns that may be waiting for their end.
+const MAX_TURNS: usize = 1024;
+/// A chance from which what a call follows tells its cause for the time being.
+const LIKELY: f32 = 0.5;
+
+impl Owner {
+    /// A message was written.
+    pub(super) fn wrote(&mut self, at: Moment, what: Written) {
+        let begins = self.scene.in_turn(at.task) && self.scene.turn_began(at.task).is_none();
+        if begins && self.turns.len() < MAX_TURNS {
+            self.turns.push_back((at.time, at.task));
+        }
+        self.scene.wrote(at, what);
+    }
+
+    /// Ends turns that have gone on for long.
+    pub(super) fn end_turns(&mut self, now: Timestamp, desk: &mut Desk<'_>) {
+        let over = |(began, _): &mut (Timestamp, Task)| *began + LONGEST <= now;
+        while let Some((began, task)) = self.turns.pop_front_if(over) {
+            if self.scene.turn_began(task) == Some(began) {
+                self.end_turn(task, desk);
+            }
+        }
+    }
+
+    /// The turn of this thread is over, if it was in one: what it wrote is
+    /// looked at as a whole.
+    pub(super) fn end_turn(&mut self, task: Task, desk: &mut Desk<'_>) {
+        let Some(turn) = self.scene.end_turn(task) else {
+            return;
+        };
+        let claims = if desk.config.uses(Method::EventLoop) {
+            turn::settle(&mut self.scene, &turn)
+        } else {
+            Vec::new()
+        };
+        for write in &turn.writes {
+            let claim = claims.iter().find(|claim| claim.write == write.what);
+            match write.what {
+                Written::Call(slot, id) => self.settle_call(slot, id, claim, desk),
+                Written::Response(slot, id) => {
+                    let known = self
+                        .scene
+                        .requests
+                        .get(slot)
+                        .is_some_and(|row| row.id == id);
+                    if known && desk.config.uses(Method::EventLoop) {
+                        self.anchor(slot, &turn, *write, claim);
+                        self.decide_sure(slot, desk);
+                        self.learn_if_settled(slot);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a call of the turn follows is what was claimed, if that is likelier
+    /// than what it seemed to be.
+    fn settle_call(
+        &mut self,
+        slot: u32,
+        id: ExchangeId,
+        claim: Option<&Claim>,
+        desk: &mut Desk<'_>,
+    ) {
+        if self.scene.calls.get(slot).is_none_or(|row| row.id != id) {
+            return;
+        }
+        let by_read =
+            |row: &Call| !matches!(row.after, Some((Read::Answered(..), _)) | None) && !row.first;
+        if claim.is_none() && self.scene.calls.get(slot).is_some_and(by_read) {
+            event_loop::forsake(&mut self.scene, slot);
+        }
+        if let Some(claim) = claim
+            && event_loop::follow(&mut self.scene, slot, claim.read, claim.manner)
+            && self.scene.adjacency.chance(claim.manner) > LIKELY
+        {
+            let cause = match claim.read {
+                Read::Request(request, _) | Read::Answered(request, _) => Some(request),
+                Read::Answer(other, _) => self.scene.calls.get(other).and_then(|call| call.parent),
+            };
+            let possible = |row: &Call| row.links.iter().any(|link| Some(link.request) == cause);
+            if self.scene.calls.get(slot).is_some_and(possible) {
+                self.solver(desk.config).assign(slot, cause);
+            }
+        }
+        if let Some((_, manner)) = self.scene.calls.get(slot).and_then(|call| call.after) {
+            self.scene.adjacency.wrote(manner);
+        }
+    }
+
+    /// A response of the turn follows the answer that was claimed, or the last.
+    fn anchor(&mut self, slot: u32, turn: &Turn, write: Write, claim: Option<&Claim>) {
+        let last = turn.reads.last().map(|(read, at)| {
+            let manner = Manner {
+                kind: Kind::Response,
+                place: write.place,
+                first: false,
+                gap: write.at.time.since(*at),
+            };
+            (*read, manner)
+        });
+        let claimed = claim.map(|claim| (claim.read, claim.manner));
+        let ways = claimed.into_iter().chain(last);
+        let ways = ways.filter_map(|(read, manner)| match self.scene.present(read)? {
+            Read::Answer(call, _) => Some((call, manner)),
+            Read::Request(..) | Read::Answered(..) => None,
+        });
+        let chance = |way: &(u32, Manner)| self.scene.adjacency.chance(way.1);
+        let best = ways.max_by(|a, b| chance(a).total_cmp(&chance(b)));
+        if let Some((call, manner)) = best {
+            let weight = event_loop::anchor_weight(&self.scene, manner);
+            self.add_weight(call, slot, Method::EventLoop, weight);
+            event_loop::learn(&mut self.scene, slot, (call, manner));
+        }
+    }
+}
