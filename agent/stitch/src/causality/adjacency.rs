@@ -17,7 +17,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::batch::Place;
-use super::call::Call;
+use super::call::{Call, Connection};
 
 /// How a write follows what its thread read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +53,18 @@ pub(super) enum Kind {
 impl Kind {
     /// That of a call after the answer to another one was read.
     pub(super) fn of_call(call: &Call, answered: &Call) -> Self {
-        match (call.socket == answered.socket, call.took_last) {
-            (true, true) => Self::HandedOn,
-            (true, false) => Self::CallOnSameSocket,
-            (false, _) => Self::CallOnOtherSocket,
+        if call.socket == answered.socket {
+            Self::on_same_socket(call.connection)
+        } else {
+            Self::CallOnOtherSocket
+        }
+    }
+
+    /// That of a call on the socket from which an answer was read.
+    pub(super) fn on_same_socket(connection: Connection) -> Self {
+        match connection {
+            Connection::LastFree => Self::HandedOn,
+            Connection::OneOfSeveral | Connection::New => Self::CallOnSameSocket,
         }
     }
 }
@@ -82,9 +90,10 @@ const FREE_PRIOR: f32 = 0.5;
 /// No share is taken to be nearer to 0 or 1.
 const LEAST: f32 = 0.02;
 const PRIOR_WEIGHT: f32 = 3.0;
-/// The same of what alignment tells, and of responses: chains tell badly which of
-/// their steps was wrong, and these seldom are.
-const FIRM_WEIGHT: f32 = 30.0;
+/// The same of responses, and of calls found by alignment: chains tell badly which
+/// of their steps was wrong, and these seldom are.
+const RESPONSE_WEIGHT: f32 = 30.0;
+const ALIGNED_WEIGHT: f32 = 8.0;
 /// Weight of all gaps together in the opinion on one.
 const COARSE_WEIGHT: f32 = 4.0;
 /// Wrong ones that are counted although none was seen: what was looked at little
@@ -259,12 +268,7 @@ impl Adjacency {
     fn chance_at(&self, place: usize) -> f32 {
         let prior = prior(place);
         if !is_late(place) {
-            let weight = if is_firm(place) {
-                FIRM_WEIGHT
-            } else {
-                PRIOR_WEIGHT
-            };
-            let all_gaps = self.coarse[place / GAPS].share(prior, weight);
+            let all_gaps = self.coarse[place / GAPS].share(prior, prior_weight(place));
             let fine = self.fine[place];
             return (fine.right + COARSE_WEIGHT * all_gaps) / (fine.all + COARSE_WEIGHT + DOUBT);
         }
@@ -301,11 +305,16 @@ fn is_late(place: usize) -> bool {
     place / (COARSE * GAPS / KINDS) == Kind::CallAfterResponse as usize
 }
 
-/// Whether chains say little of it.
-fn is_firm(place: usize) -> bool {
+/// How much weight what is assumed beforehand has.
+fn prior_weight(place: usize) -> f32 {
     let at = place / (2 * GAPS) % Place::COUNT;
-    let is_response = place / (COARSE * GAPS / KINDS) == Kind::Response as usize;
-    is_response || at >= Place::Aligned(0).index()
+    if place / (COARSE * GAPS / KINDS) == Kind::Response as usize {
+        RESPONSE_WEIGHT
+    } else if at >= Place::Aligned(0).index() {
+        ALIGNED_WEIGHT
+    } else {
+        PRIOR_WEIGHT
+    }
 }
 
 /// What is assumed of a manner before anything was seen.

@@ -1,5 +1,5 @@
 //! Which of the messages that a thread read in a row each of those that it
-//! wrote after them belongs to, where it handles them in their order.
+//! taken after them belongs to, where it handles them in their order.
 //!
 //! Reads and writes are aligned: of two writes the later one belongs to the same
 //! read as the earlier, or to a later one. A read may have no write (it waits for
@@ -61,7 +61,9 @@ impl Rows {
         for (stray, follows) in self.stray.iter_mut().zip(&mut self.follows) {
             let most = follows.iter().copied().fold(*stray, f64::max);
             *stray /= most;
-            follows.iter_mut().for_each(|entry| *entry /= most);
+            for entry in follows {
+                *entry /= most;
+            }
             scale += most.ln();
         }
         scale
@@ -74,23 +76,23 @@ impl Rows {
         table.add(0, 0, false, 1.0);
         for read in 0..=reads {
             for write in 0..=writes {
-                for wrote in [false, true] {
-                    let ways = table.at(read, write, wrote);
+                for taken in [false, true] {
+                    let ways = table.at(read, write, taken);
                     if read < reads {
-                        table.add(read + 1, write, false, ways * self.leave(read, wrote));
+                        table.add(read + 1, write, false, ways * self.leave(read, taken));
                     }
                     if write < writes {
                         table.add(
                             read,
                             write + 1,
-                            wrote,
-                            ways * self.stray(read, write, wrote),
+                            taken,
+                            ways * self.stray(read, write, taken),
                         );
                         table.add(
                             read,
                             write + 1,
                             true,
-                            ways * self.follow(read, write, wrote),
+                            ways * self.follow(read, write, taken),
                         );
                     }
                 }
@@ -105,19 +107,19 @@ impl Rows {
         let mut table = Table::new(reads, writes);
         for read in (0..=reads).rev() {
             for write in (0..=writes).rev() {
-                for wrote in [false, true] {
+                for taken in [false, true] {
                     let mut ways = 0.0;
                     if read == reads && write == writes {
-                        ways = self.leave(read, wrote);
+                        ways = self.leave(read, taken);
                     }
                     if read < reads {
-                        ways += self.leave(read, wrote) * table.at(read + 1, write, false);
+                        ways += self.leave(read, taken) * table.at(read + 1, write, false);
                     }
                     if write < writes {
-                        ways += self.stray(read, write, wrote) * table.at(read, write + 1, wrote);
-                        ways += self.follow(read, write, wrote) * table.at(read, write + 1, true);
+                        ways += self.stray(read, write, taken) * table.at(read, write + 1, taken);
+                        ways += self.follow(read, write, taken) * table.at(read, write + 1, true);
                     }
-                    table.add(read, write, wrote, ways);
+                    table.add(read, write, taken, ways);
                 }
             }
         }
@@ -125,17 +127,17 @@ impl Rows {
     }
 
     /// Likelihood that nothing more belongs to the read before `read`.
-    fn leave(&self, read: usize, wrote: bool) -> f64 {
+    fn leave(&self, read: usize, taken: bool) -> f64 {
         match read.checked_sub(1) {
-            Some(present) if !wrote => self.idle[present],
+            Some(present) if !taken => self.idle[present],
             _ => 1.0,
         }
     }
 
     /// Likelihood that a write belongs to no read. Once it is a read's turn, the
     /// next write is its: or one alignment would be counted several times.
-    fn stray(&self, read: usize, write: usize, wrote: bool) -> f64 {
-        if wrote || read == 0 {
+    fn stray(&self, read: usize, write: usize, taken: bool) -> f64 {
+        if taken || read == 0 {
             self.stray[write]
         } else {
             0.0
@@ -143,11 +145,11 @@ impl Rows {
     }
 
     /// Likelihood that a write belongs to the read before `read`.
-    fn follow(&self, read: usize, write: usize, wrote: bool) -> f64 {
+    fn follow(&self, read: usize, write: usize, taken: bool) -> f64 {
         let follows = read
             .checked_sub(1)
             .map_or(0.0, |present| self.follows[write][present]);
-        if wrote { AGAIN * follows } else { follows }
+        if taken { AGAIN * follows } else { follows }
     }
 }
 
@@ -166,17 +168,17 @@ impl Table {
         }
     }
 
-    fn at(&self, read: usize, write: usize, wrote: bool) -> f64 {
-        self.entries[self.place(read, write, wrote)]
+    fn at(&self, read: usize, write: usize, taken: bool) -> f64 {
+        self.entries[self.place(read, write, taken)]
     }
 
-    fn add(&mut self, read: usize, write: usize, wrote: bool, ways: f64) {
-        let place = self.place(read, write, wrote);
+    fn add(&mut self, read: usize, write: usize, taken: bool, ways: f64) {
+        let place = self.place(read, write, taken);
         self.entries[place] += ways;
     }
 
-    fn place(&self, read: usize, write: usize, wrote: bool) -> usize {
-        2 * (read * (self.writes + 1) + write) + usize::from(wrote)
+    fn place(&self, read: usize, write: usize, taken: bool) -> usize {
+        2 * (read * (self.writes + 1) + write) + usize::from(taken)
     }
 }
 

@@ -24,10 +24,8 @@ pub(super) struct Call {
     pub(super) label: u64,
     /// When it was written, and by whom.
     pub(super) started: Moment,
-    /// Whether it was the first on its connection.
-    pub(super) first: bool,
-    /// Whether it took the last free connection to its callee.
-    pub(super) took_last: bool,
+    /// The connection that it took.
+    pub(super) connection: Connection,
     /// When its answer was read.
     pub(super) answered: Option<Timestamp>,
     /// Whether the exchange is over.
@@ -64,6 +62,17 @@ pub(super) struct Call {
     pub(super) search: u32,
     /// Whether its decision was given.
     pub(super) decided: bool,
+}
+
+/// The connection that a call took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// A new one.
+    New,
+    /// The last one to its callee that was not busy.
+    LastFree,
+    /// One of several.
+    OneOfSeveral,
 }
 
 /// A request that may have caused a call.

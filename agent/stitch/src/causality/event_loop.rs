@@ -85,11 +85,7 @@ fn call_after(
     let kind = match scene.present(cue.what)? {
         Read::Answer(slot, _) => match scene.calls.get(slot) {
             Some(other) if other.socket == call.socket => {
-                if scene.pools.is_full_with_one_more(call.features.callee) {
-                    Kind::HandedOn
-                } else {
-                    Kind::CallOnSameSocket
-                }
+                Kind::on_same_socket(scene.connection(call.features))
             }
             _ => Kind::CallOnOtherSocket,
         },

@@ -7,6 +7,7 @@
 use super::adjacency::{Kind, Manner};
 use super::align::{Alignment, Rows};
 use super::batch::{Place, Turn, Write, Written};
+use super::call::Connection;
 use super::path::mix;
 use super::scene::{Read, Scene};
 use super::sequel::Reading;
@@ -205,19 +206,19 @@ fn claim(
         return None;
     }
     let (read, at) = reads[best];
-    let (kind, first) = match (write.what, read) {
-        (Written::Response(..), Read::Answer(..)) => (Kind::Response, false),
+    let (kind, connection) = match (write.what, read) {
+        (Written::Response(..), Read::Answer(..)) => (Kind::Response, Connection::OneOfSeveral),
         (Written::Response(..), _) => return None,
         (Written::Call(slot, _), Read::Answer(other, _)) => {
             let (call, other) = (scene.calls.get(slot)?, scene.calls.get(other)?);
-            (Kind::of_call(call, other), call.first)
+            (Kind::of_call(call, other), call.connection)
         }
-        (Written::Call(slot, _), _) => (Kind::CallAfterRequest, scene.calls.get(slot)?.first),
+        (Written::Call(slot, _), _) => (Kind::CallAfterRequest, scene.calls.get(slot)?.connection),
     };
     let manner = Manner {
         kind,
         place: Place::aligned(chances[best]),
-        first,
+        first: connection == Connection::New,
         gap: write.at.time.since(at),
     };
     Some(Claim {

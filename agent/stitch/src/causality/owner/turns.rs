@@ -6,7 +6,7 @@ use super::{Desk, Owner};
 use crate::causality::act::ExchangeId;
 use crate::causality::adjacency::{Kind, Manner};
 use crate::causality::batch::{Turn, Write, Written};
-use crate::causality::call::Call;
+use crate::causality::call::{Call, Connection};
 use crate::causality::event_loop;
 use crate::causality::scene::Read;
 use crate::causality::turn::{self, Claim};
@@ -85,8 +85,10 @@ impl Owner {
         if self.scene.calls.get(slot).is_none_or(|row| row.id != id) {
             return;
         }
-        let by_read =
-            |row: &Call| !matches!(row.after, Some((Read::Answered(..), _)) | None) && !row.first;
+        let by_read = |row: &Call| {
+            !matches!(row.after, Some((Read::Answered(..), _)) | None)
+                && row.connection != Connection::New
+        };
         if claim.is_none() && self.scene.calls.get(slot).is_some_and(by_read) {
             event_loop::forsake(&mut self.scene, slot);
         }

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::Scene;
-use crate::causality::call::Call;
+use crate::causality::act::Features;
+use crate::causality::call::{Call, Connection};
 
 /// Calls of one kind, in the order of their starts.
 #[derive(Debug, Default)]
@@ -24,6 +25,17 @@ impl Kin {
 
 /// Calls.
 impl Scene {
+    /// The connection that a call with these features takes.
+    pub(in crate::causality) fn connection(&self, call: &Features) -> Connection {
+        if call.first_on_socket {
+            Connection::New
+        } else if self.pools.is_full_with_one_more(call.callee) {
+            Connection::LastFree
+        } else {
+            Connection::OneOfSeveral
+        }
+    }
+
     /// A call was written. Its rank among its kind is given here.
     pub(in crate::causality) fn add_call(&mut self, mut call: Call) -> u32 {
         self.pools.called(call.callee);
