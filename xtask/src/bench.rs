@@ -2,10 +2,12 @@
 //!
 //! nginx under `wrk`, with and without wirespan, in turns; both ends of every
 //! connection are traced. In between with programs that return at once: the floor.
+//! A request's cost is taken apart by who used the processor.
 //! Then the agent when idle, and the engine alone from a recording. Prints a table and writes JSON.
 
 mod engine;
 mod load;
+mod parts;
 mod process;
 mod statistics;
 mod throughput;

@@ -64,16 +64,18 @@ pub(super) fn measure_idle(report: &mut Report) -> Result<()> {
 
 /// Seconds of processor time that the process used so far.
 pub(super) fn cpu(pid: u32) -> Result<f64> {
+    // utime and stime are fields 14 and 15, counted from 1 with the name as 2.
+    Ok(ticks(pid, 11)? + ticks(pid, 12)?)
+}
+
+/// A time in `/proc/PID/stat`, in seconds, by its place behind the name.
+pub(super) fn ticks(pid: u32, index: usize) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name, in parentheses, may hold anything.
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<_> = after_name.split_whitespace().collect();
-    let ticks = |index: usize| -> Result<f64> {
-        let field = fields.get(index).context("/proc/PID/stat is too short")?;
-        Ok(field.parse()?)
-    };
-    // utime and stime are fields 14 and 15, counted from 1 with the name as 2.
-    Ok((ticks(11)? + ticks(12)?) / TICKS)
+    let field = after_name.split_whitespace().nth(index);
+    let ticks: f64 = field.context("/proc/PID/stat is too short")?.parse()?;
+    Ok(ticks / TICKS)
 }
 
 /// Bytes of memory that it has resident.

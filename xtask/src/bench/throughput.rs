@@ -12,6 +12,7 @@ use wirespan_tests::nginx::{Nginx, Task};
 use wirespan_tests::sink::Sink;
 
 use super::load::{self, Rate};
+use super::parts::{self, Used, Watch};
 use super::statistics::{median, spread};
 use super::{Export, Options, Report, process};
 use crate::{build, run};
@@ -28,6 +29,7 @@ const LOADED: Duration = Duration::from_secs(30);
 /// One run with wirespan.
 struct Traced {
     rate: Rate,
+    used: Used,
     /// Seconds of processor time that the agent used.
     cpu: f64,
     /// Bytes resident at the end.
@@ -40,7 +42,7 @@ struct Traced {
 #[derive(Default)]
 struct Rounds {
     /// With nothing attached.
-    without: Vec<Rate>,
+    without: Vec<(Rate, Used)>,
     /// With programs attached that return at once.
     empty: Vec<Rate>,
     with: Vec<Traced>,
@@ -50,7 +52,7 @@ struct Rounds {
 /// meanwhile.
 pub(super) fn measure(options: &Options, report: &mut Report) -> Result<()> {
     let nginx = Nginx::start(1, &Task::Answer(BODY))?;
-    bare(options, &nginx).context("warming up")?;
+    watched(options, &nginx).context("warming up")?;
     let mut rounds = Rounds::default();
     for round in 0..options.pairs {
         rounds.add(round, options, &nginx)?;
@@ -59,6 +61,7 @@ pub(super) fn measure(options: &Options, report: &mut Report) -> Result<()> {
     }
     rounds.report_ratios(report);
     rounds.report_use(report);
+    rounds.report_parts(report);
     Ok(())
 }
 
@@ -67,7 +70,7 @@ impl Rounds {
     fn add(&mut self, round: usize, options: &Options, nginx: &Nginx) -> Result<()> {
         for turn in 0..3 {
             match (round + turn) % 3 {
-                0 => self.without.push(bare(options, nginx)?),
+                0 => self.without.push(watched(options, nginx)?),
                 1 => self.empty.push(empty(options, nginx)?),
                 _ => self.with.push(traced(options, nginx)?),
             }
@@ -82,12 +85,13 @@ impl Rounds {
     fn compare<'a>(&'a self, rates: impl Iterator<Item = &'a Rate>) -> Vec<f64> {
         rates
             .zip(&self.without)
-            .map(|(rate, without)| rate.per_second / without.per_second)
+            .map(|(rate, (without, _))| rate.per_second / without.per_second)
             .collect()
     }
 
     fn report_ratios(&self, report: &mut Report) {
-        let rates: Vec<_> = self.without.iter().map(|rate| rate.per_second).collect();
+        let rates = self.without.iter().map(|(rate, _)| rate.per_second);
+        let rates: Vec<_> = rates.collect();
         report.add("without", "requests without wirespan", median(&rates), "/s");
         let rate = self.median(&|run| run.rate.per_second);
         report.add("with", "requests with wirespan", rate, "/s");
@@ -111,6 +115,19 @@ impl Rounds {
         report.add("exported", "of these exported", exported * 100.0, "%");
         let resident = self.median(&|run| run.resident / 1024.0 / 1024.0);
         report.add("resident", "resident under load", resident, "MiB");
+    }
+
+    fn report_parts(&self, report: &mut Report) {
+        let a_request = |(rate, used): (&Rate, &Used)| -> Used {
+            let each = used.iter();
+            each.map(|(part, seconds)| (*part, seconds / rate.requests))
+                .collect()
+        };
+        let without = self.without.iter().map(|(rate, used)| (rate, used));
+        let without: Vec<_> = without.map(a_request).collect();
+        let with = self.with.iter().map(|run| (&run.rate, &run.used));
+        let with: Vec<_> = with.map(a_request).collect();
+        parts::report(&without, &with, report);
     }
 
     fn median(&self, figure: &dyn Fn(&Traced) -> f64) -> f64 {
@@ -144,6 +161,12 @@ fn bare(options: &Options, nginx: &Nginx) -> Result<Rate> {
     load::saturate(nginx.port(), options.connections, options.seconds)
 }
 
+fn watched(options: &Options, nginx: &Nginx) -> Result<(Rate, Used)> {
+    let watch = Watch::of_server(nginx.pid())?;
+    let rate = bare(options, nginx)?;
+    Ok((rate, watch.end()?))
+}
+
 /// The same with wirespan's programs attached but told to look at nothing: below
 /// this no tracer that uses these hooks can come.
 fn empty(options: &Options, nginx: &Nginx) -> Result<Rate> {
@@ -167,12 +190,23 @@ fn traced(options: &Options, nginx: &Nginx) -> Result<Traced> {
     let port = nginx.port().to_string();
     let agent = Agent::run_without_json(&["--port", &port, output, &to])?;
     let before = process::cpu(agent.pid())?;
+    let mut watch = Watch::of_server(nginx.pid())?;
+    watch.agent(agent.pid())?;
+    let collectors = [
+        collector.as_ref().map(Collector::pid),
+        sink.as_ref().map(Sink::pid),
+    ];
+    for pid in collectors.into_iter().flatten() {
+        watch.collector(pid)?;
+    }
     let rate = bare(options, nginx)?;
+    let used = watch.end()?;
     let cpu = process::cpu(agent.pid())? - before;
     let (resident, bpf) = (process::resident(agent.pid())?, process::bpf(agent.pid())?);
     let account = agent.stop()?.account()?;
     Ok(Traced {
         rate,
+        used,
         cpu,
         resident,
         bpf,
