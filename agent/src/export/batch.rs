@@ -34,8 +34,8 @@ const SCHEMA: u32 = 3;
 pub struct Limits {
     /// Spans.
     pub spans: usize,
-    /// Bytes of its spans as protobuf. A receiver takes at most 4 MiB by
-    /// default, resources included.
+    /// Bytes of its spans and resources as protobuf. A receiver takes at most
+    /// 4 MiB by default.
     pub bytes: usize,
     /// Time since its first span.
     pub age: Duration,
@@ -44,7 +44,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            spans: 1024,
+            // Each request costs both ends as much as some hundred spans.
+            spans: 4096,
             bytes: 3 << 20,
             age: Duration::from_secs(1),
         }
@@ -80,6 +81,8 @@ pub struct Batcher {
     last: Option<(Place, u32)>,
     /// The spans, one after the other.
     encoded: Writer,
+    /// Bytes of the resources that they belong to.
+    resources: usize,
     spans: Vec<Piece>,
     scope: Vec<u8>,
     began: Option<Instant>,
@@ -89,6 +92,8 @@ pub struct Batcher {
 #[derive(Debug)]
 struct Group {
     encoded: Vec<u8>,
+    /// Whether a span of the batch belongs to it.
+    used: bool,
     /// Keeps the address in `Place` from being used again.
     _process: Option<Arc<Process>>,
 }
@@ -120,6 +125,7 @@ impl Batcher {
             places: HashMap::new(),
             last: None,
             encoded: Writer::default(),
+            resources: 0,
             spans: Vec::new(),
             scope: scope.into_bytes(),
             began: None,
@@ -130,7 +136,8 @@ impl Batcher {
     pub fn add(&mut self, span: &Span, now: Instant) -> Option<Batch> {
         let start = self.encoded.bytes().len();
         self.encode(span, now);
-        if self.encoded.bytes().len() > self.limits.bytes && start > 0 {
+        let size = self.encoded.bytes().len() + self.resources;
+        if size > self.limits.bytes && start > 0 {
             self.spans.pop();
             self.encoded.truncate(start);
             let full = self.take();
@@ -156,6 +163,10 @@ impl Batcher {
         };
         self.spans.clear();
         self.encoded.truncate(0);
+        self.resources = 0;
+        for group in &mut self.groups {
+            group.used = false;
+        }
         if self.groups.len() > KEPT_RESOURCES {
             self.groups.clear();
             self.places.clear();
@@ -166,6 +177,11 @@ impl Batcher {
 
     fn encode(&mut self, span: &Span, now: Instant) {
         let group = self.group(span);
+        if let Some(group) = self.groups.get_mut(group as usize)
+            && !std::mem::replace(&mut group.used, true)
+        {
+            self.resources += group.encoded.len();
+        }
         let start = self.encoded.bytes().len() as u32;
         otlp::write_span(&mut self.encoded, SPANS, span, self.mapping.query);
         let end = self.encoded.bytes().len() as u32;
@@ -190,6 +206,7 @@ impl Batcher {
                     Some(process) => resource::of_process(process, extra),
                     None => resource::of_address(span.local, extra),
                 },
+                used: false,
                 _process: span.process.clone(),
             });
             self.groups.len() as u32 - 1
@@ -287,6 +304,8 @@ mod tests {
             let mut span = testing::span(1, None, Role::Server, 0, 1);
             span.process = Some(testing::process(pid + 1, "a"));
             if let Some(batch) = batcher.add(&span, Instant::now()) {
+                // What comes around the resources is small.
+                assert!(batch.request.len() < Limits::default().bytes * 9 / 8);
                 let groups = decode(&batch).resource_spans;
                 assert_eq!(groups.len(), batch.spans);
                 assert!(batcher.groups.is_empty() && batcher.places.is_empty());
@@ -313,6 +332,7 @@ mod tests {
         let mut one = Writer::default();
         otlp::write_span(&mut one, SPANS, &span, QueryPolicy::Redact);
         let bytes = one.bytes().len() * 2;
+        let bytes = bytes + resource::of_process(span.process.as_ref().unwrap(), &[]).len();
         let mut batcher = Batcher::new(Limits { bytes, ..limits }, Mapping::default());
         assert!(batcher.add(&span, now).is_none());
         assert!(batcher.add(&span, now).is_none());

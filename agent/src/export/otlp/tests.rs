@@ -58,14 +58,29 @@ fn a_server_span_follows_the_conventions() {
         "wirespan.causality.confidence=1",
     ];
     assert_eq!(sorted(&found.attributes), sorted_text(&expected));
+    assert_eq!(found.events, []);
+}
+
+#[test]
+fn events_tell_what_start_and_end_do_not() {
+    let mut given = testing::span(2, Some(1), Role::Client, 5, 9);
+    let at = |ms| WallTime(given.start.0 + ms);
+    given.served = Some((at(0), at(4)));
+    (given.request_end, given.response_start) = (at(1), Some(at(3)));
+    let found = span(&given, QueryPolicy::Redact);
     let events: Vec<_> = found
         .events
         .iter()
-        .map(|event| event.name.as_str())
+        .map(|event| (event.name.as_str(), event.time_unix_nano - given.start.0))
         .collect();
     assert_eq!(
         events,
-        ["wirespan.request.last_byte", "wirespan.response.first_byte"]
+        [
+            ("wirespan.request.last_byte", 1),
+            ("wirespan.server.first_byte", 0),
+            ("wirespan.server.last_byte", 4),
+            ("wirespan.response.first_byte", 3),
+        ]
     );
 }
 
@@ -317,8 +332,9 @@ proptest! {
         prop_assert_eq!(found.end_time_unix_nano, given.end.0);
         let known = usize::from(given.queued.is_some())
             + 2 * usize::from(given.served.is_some())
-            + usize::from(given.response_start.is_some());
-        prop_assert_eq!(found.events.len(), 1 + known);
+            + usize::from(given.response_start.is_some_and(|time| time != given.end))
+            + usize::from(given.request_end != given.start);
+        prop_assert_eq!(found.events.len(), known);
         prop_assert_eq!(found.links.len(), usize::from(given.link.is_some()));
         let peer = given.peer.ip().to_canonical().to_string();
         prop_assert_eq!(value(&found.attributes, "network.peer.address"), Some(peer));
