@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Bytes that may wait for an output by default: some 60,000 spans.
-pub const WAITING: usize = 32 << 20;
+/// Bytes that may wait for an output by default: some 50,000 spans. With this
+/// much waiting, the whole agent stays within 64 MiB.
+pub const WAITING: usize = 24 << 20;
 
 /// How much may wait, and does.
 #[derive(Debug)]

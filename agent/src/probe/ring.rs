@@ -9,6 +9,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 
+use wirespan_ebpf::record::{PAYLOAD_CLASSES, Transfer};
+
 use super::kernel::page_size;
 use super::mapped::Mapped;
 
@@ -19,6 +21,8 @@ const BUSY: u32 = 1 << 31;
 /// The record was given up.
 const DISCARDED: u32 = 1 << 30;
 const WORD: usize = size_of::<u64>();
+/// The longest record, with its header.
+const LONGEST: usize = HEADER + size_of::<Transfer>() + PAYLOAD_CLASSES[PAYLOAD_CLASSES.len() - 1];
 
 /// A ring buffer map in this process's memory. Positions count bytes since the
 /// map was made and never wrap.
@@ -27,8 +31,8 @@ pub(crate) struct Ring {
     map: OwnedFd,
     /// One word: how far user space has come. The kernel reads it.
     consumed: Mapped,
-    /// One word: how far places are reserved; a page later the records, twice
-    /// in a row, so that none is ever in two pieces.
+    /// One word: how far places are reserved; a page later the records, and the
+    /// first of them again behind the last, so that none is ever in two pieces.
     produced: Mapped,
     data_start: usize,
     mask: u64,
@@ -40,7 +44,9 @@ impl Ring {
     pub(crate) fn new(map: BorrowedFd<'_>, size: u32) -> io::Result<Self> {
         let page = page_size();
         let consumed = Mapped::new(map, 1)?;
-        let words = (page + 2 * size as usize) / WORD;
+        // All of them twice would count twice as memory of this process.
+        let again = LONGEST.next_multiple_of(page).min(size as usize);
+        let words = (page + size as usize + again) / WORD;
         let produced = Mapped::read_only(map, page, words)?;
         let position = consumed.words()[0].load(Ordering::Relaxed);
         Ok(Self {

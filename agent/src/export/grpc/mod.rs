@@ -53,7 +53,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             queue: quota::WAITING,
-            in_flight: 4,
+            in_flight: 2,
             patience: Duration::from_mins(5),
             flush: Duration::from_secs(5),
         }
