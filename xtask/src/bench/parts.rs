@@ -119,6 +119,13 @@ pub(super) fn report(without: &[Used], with: &[Used], report: &mut Report) {
             report.add(key, label, median(&times), "µs a request");
         }
     }
+    let total = |runs: &[Used]| -> f64 {
+        let totals = runs.iter().map(|used| used.values().sum());
+        median(&totals.collect::<Vec<_>>())
+    };
+    // What else runs on the machine shifts the rates, but hardly these times.
+    let ratio = total(without) / total(with);
+    report.add("ratio_of_times", "ratio of all these times", ratio, "");
 }
 
 impl Threads {
