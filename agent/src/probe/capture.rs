@@ -144,8 +144,9 @@ impl Capture {
             Mark { time, position }
         });
         let (mut taken, mut bytes) = (0, 0);
+        let now = Instant::now();
         while taken < BATCH_RECORDS && bytes < BATCH_BYTES {
-            let (records, chunk) = self.take_chunk(mark.position);
+            let (records, chunk) = self.take_chunk(mark.position, now);
             if records == 0 {
                 break;
             }
@@ -245,10 +246,9 @@ impl Capture {
 
     /// Takes records off the ring: how many, and the bytes of those that are
     /// wanted.
-    fn take_chunk(&mut self, end: u64) -> (usize, Bytes) {
+    fn take_chunk(&mut self, end: u64, now: Instant) -> (usize, Bytes) {
         self.ends.clear();
         let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
-        let now = Instant::now();
         let mut taken = 0;
         // One more of the usual size fits: else the chunk would be moved for it.
         while chunk.len() < CHUNK_BYTES / 4 * 3 {
