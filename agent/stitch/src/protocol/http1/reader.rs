@@ -266,7 +266,9 @@ impl Reader {
         match self.state {
             State::Beginning => self.read_preface(input, limits),
             State::Between => self.read_head(input, limits),
-            State::Body(body) if may_begin && self.is_doubtful(body) && self.begins(input) => {
+            State::Body(body)
+                if may_begin && self.is_doubtful(body) && self.begins_instead(input) =>
+            {
                 self.lose_end();
                 Some(self.end_before_next())
             }
@@ -312,7 +314,9 @@ impl Reader {
 
     fn read_head(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
         if self.partial.bytes.is_empty() {
-            input.skip_empty_lines();
+            if input.skip_empty_lines(self.kind) {
+                self.next_anomalies.insert(Anomaly::SloppyStartLine);
+            }
             if input.bytes.is_empty() {
                 return None;
             }
@@ -349,13 +353,11 @@ impl Reader {
             return None;
         };
         self.message.last = input.at;
-        match body.read(&mut input.bytes, limits.trailer, &mut self.message) {
+        let (message, anomalies) = (&mut self.message, &mut self.anomalies);
+        match body.read(&mut input.bytes, limits.trailer, message, anomalies) {
             Passed::All => None,
             Passed::Ended => Some(self.end_before_next()),
-            Passed::Broken => {
-                self.anomalies.insert(Anomaly::InvalidChunk);
-                Some(self.lose_inside(Loss::default()))
-            }
+            Passed::Broken => Some(self.lose_inside(Loss::default())),
         }
     }
 

@@ -119,9 +119,19 @@ impl Reader {
 
     /// Whether a whole and convincing head lies where a call begins.
     pub(super) fn begins(&self, input: &Input) -> bool {
+        self.begins_with(input, |head| self.is_convincing(head))
+    }
+
+    /// The same where the body has no reason to be there: a request that is
+    /// usual otherwise need not name its host.
+    pub(super) fn begins_instead(&self, input: &Input) -> bool {
+        self.begins_with(input, is_usual_start)
+    }
+
+    fn begins_with(&self, input: &Input, is_one: impl Fn(&Head) -> bool) -> bool {
         input.opens
             && matches!(head::parse(&input.bytes), Parsed::Whole(head, _)
-                if self.suits(&head) && self.is_convincing(&head))
+                if self.suits(&head) && is_one(&head))
     }
 
     /// Whether a head that began before `input` ends in it.
@@ -136,15 +146,14 @@ impl Reader {
     /// names that are in use are believed. A body may quote a request, but
     /// hardly at the first byte that is seen of a connection.
     fn is_convincing(&self, head: &Head) -> bool {
-        match &head.start {
-            Start::Request {
-                method, version, ..
-            } => {
+        let named = match &head.start {
+            Start::Request { version, .. } => {
                 let named = *version == Version::Http10 || head.fields.first("host").is_some();
-                (named || self.fresh) && head::is_usual(method)
+                named || self.fresh
             }
             Start::Response { .. } => true,
-        }
+        };
+        named && is_usual_start(head)
     }
 
     /// The head that began here and was cut off, as a packet was: as much of it
@@ -175,8 +184,10 @@ impl Reader {
 
 fn is_usual_start(head: &Head) -> bool {
     match &head.start {
-        Start::Request { method, .. } => head::is_usual(method),
-        Start::Response { .. } => true,
+        Start::Request {
+            method, version, ..
+        } => *version != Version::Other && head::is_usual(method),
+        Start::Response { version, .. } => *version != Version::Other,
     }
 }
 
