@@ -39,6 +39,8 @@ pub(crate) fn cases() -> Vec<Case> {
         switches::switches,
         switches::others,
         suites::known_to_others,
+        suites::refused_heads,
+        suites::refused_bodies,
     ]
     .into_iter()
     .flat_map(|cases| cases())

@@ -75,6 +75,7 @@ impl Http1 {
 
     /// Ends everything that waits.
     pub fn end(&mut self, end: End, context: &mut Context<'_>) {
+        self.begin_cut_request(context);
         if self.early.take().is_some() {
             context.counters.responses_unmatched += 1;
         }
@@ -95,6 +96,7 @@ impl Http1 {
                 self.end_response(context);
                 self.way_mut(responses).reader.end_here();
             }
+            self.begin_cut_request(context);
             if self.early.take().is_some() {
                 context.counters.responses_unmatched += 1;
                 self.queue.begin_loose();

@@ -204,6 +204,10 @@ impl Reader {
         let head = head::parse_cut(&self.partial.bytes, false)?;
         self.partial.size = self.partial.bytes.len();
         self.start_partial();
+        self.anomalies.extend(head.anomalies);
+        if head.kind() == Kind::Request {
+            self.anomalies.insert(Anomaly::UnfinishedRequest);
+        }
         self.state = State::Off;
         Some(head)
     }
