@@ -1,6 +1,5 @@
 //! What is not HTTP, and what only looks as if it were not.
 
-
 use wirespan_stitch::event::SocketId;
 use wirespan_stitch::protocol::Protocol;
 use wirespan_stitch::time::Timestamp;

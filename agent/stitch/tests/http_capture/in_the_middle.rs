@@ -1,6 +1,5 @@
 //! Connections that are older than whoever looks at them.
 
-
 use wirespan_stitch::event::{Data, Direction, SocketId};
 use wirespan_stitch::protocol::Protocol;
 use wirespan_stitch::time::Timestamp;

@@ -1,6 +1,5 @@
 //! Calls of which only the beginning, or only the length, was told.
 
-
 use wirespan_stitch::event::{Direction, SocketId};
 use wirespan_stitch::time::Timestamp;
 use wirespan_stitch::verdict::Verdict;

@@ -7,6 +7,8 @@ use super::{Case, GET, OK, case, one};
 pub(super) fn interim() -> Vec<Case> {
     let expecting =
         "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    let waiting =
+        "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n";
     vec![
         case(
             "100 (Continue)",
@@ -42,6 +44,25 @@ pub(super) fn interim() -> Vec<Case> {
                 .response(OK),
             &[
                 "POST /a 413 10/0 Complete early_response",
+                "GET /a 200 0/2 Complete",
+            ],
+        ),
+        case(
+            "refused while the client waits, and no body is sent, or one is (RFC 9110 10.1.1)",
+            Wire::new()
+                .request(waiting)
+                .response("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+                .request("GET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+                .response(OK)
+                .request(expecting)
+                .response("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+                .request("GE")
+                .request(GET)
+                .response(OK),
+            &[
+                "PUT /a 401 0/0 Complete early_response END_INFERRED",
+                "GET /b 200 0/2 Complete",
+                "POST /a 413 2/0 Complete early_response",
                 "GET /a 200 0/2 Complete",
             ],
         ),

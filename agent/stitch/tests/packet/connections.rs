@@ -1,6 +1,5 @@
 //! Where a connection begins and ends, and which of its ends is which.
 
-
 use wirespan_stitch::event::Direction::{Receive, Send};
 use wirespan_stitch::event::{Opener, Source};
 

@@ -1,6 +1,5 @@
 //! What lies around TCP: links, IP with extension headers and fragments, tunnels.
 
-
 use wirespan_stitch::event::Direction::Receive;
 use wirespan_stitch::packet::{Limits, LinkType};
 

@@ -1,6 +1,5 @@
 //! What can happen to a TCP connection on its way into a capture, one by one.
 
-
 use wirespan_stitch::event::Direction::{Receive, Send};
 
 use crate::conversation::{C, Conversation, S};

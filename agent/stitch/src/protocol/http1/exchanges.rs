@@ -243,7 +243,8 @@ impl Http1 {
                 Some(pending) if self.way(direction).reader.is_lost_inside() => {
                     pending.taken || self.queue.may_be_answered()
                 }
-                Some(pending) => pending.answered && expects_continue(&pending.exchange),
+                // That it was refused may have gone by unseen.
+                Some(pending) => expects_continue(&pending.exchange),
                 None => true,
             };
         }

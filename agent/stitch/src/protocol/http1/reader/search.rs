@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use crate::exchange::{CaptureMarks, Moment, Version};
-use crate::protocol::http1::body::Body;
 use crate::protocol::http1::head::{self, Head, Kind, Parsed, Start};
 use crate::protocol::{Counters, Limits};
 
@@ -119,19 +118,9 @@ impl Reader {
 
     /// Whether a whole and convincing head lies where a call begins.
     pub(super) fn begins(&self, input: &Input) -> bool {
-        self.begins_with(input, |head| self.is_convincing(head))
-    }
-
-    /// The same where the body has no reason to be there: a request that is
-    /// usual otherwise need not name its host.
-    pub(super) fn begins_instead(&self, input: &Input) -> bool {
-        self.begins_with(input, is_usual_start)
-    }
-
-    fn begins_with(&self, input: &Input, is_one: impl Fn(&Head) -> bool) -> bool {
         input.opens
             && matches!(head::parse(&input.bytes), Parsed::Whole(head, _)
-                if self.suits(&head) && is_one(&head))
+                if self.suits(&head) && self.is_convincing(&head))
     }
 
     /// Whether a head that began before `input` ends in it.
@@ -175,14 +164,9 @@ impl Reader {
             && self.may_begin_head(input)
             && head::parse_cut(&input.bytes, true).is_some_and(|head| is_usual_start(&head))
     }
-
-    /// Whether the body may not be there, or be over, if a head follows.
-    pub(super) fn is_doubtful(&self, body: Body) -> bool {
-        body == Body::UntilClose || self.message.body_wire_size == 0
-    }
 }
 
-fn is_usual_start(head: &Head) -> bool {
+pub(super) fn is_usual_start(head: &Head) -> bool {
     match &head.start {
         Start::Request {
             method, version, ..
