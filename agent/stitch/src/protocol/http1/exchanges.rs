@@ -192,7 +192,9 @@ impl Http1 {
         };
         let rest = std::mem::take(&mut way.backlog);
         self.read(direction, piece, context);
-        self.way_mut(direction).backlog.extend(rest);
+        if self.carries.is_none() {
+            self.way_mut(direction).backlog.extend(rest);
+        }
         true
     }
 
