@@ -17,6 +17,7 @@ mod fragments;
 mod ip;
 mod limits;
 mod link;
+mod parked;
 mod segment;
 mod tunnel;
 
