@@ -42,6 +42,8 @@ pub(super) struct Connection {
     has_data: bool,
     closed: Option<Close>,
     parked: Parked,
+    /// When the last segment went by that others waited for.
+    awaited: Timestamp,
     last: Timestamp,
     /// Another connection is the same one, seen at another place: what this one
     /// tells is not to be heard.
@@ -72,6 +74,7 @@ impl Connection {
             has_data: false,
             closed: None,
             parked: Parked::default(),
+            awaited: Timestamp::default(),
             last: Timestamp::default(),
             silent: false,
         }
@@ -168,6 +171,7 @@ impl Connection {
         time: Timestamp,
         out: &mut Output,
     ) {
+        self.unpark(time, out);
         match self.parked.first() {
             None if !self.is_ahead(&segment, side) => self.follow(segment, side, time, out),
             Some(first) if side != first.side && Self::is_wanted(&segment, &first.segment) => {
@@ -176,18 +180,12 @@ impl Connection {
                     acknowledgment: None,
                     ..segment
                 };
+                self.awaited = self.awaited.max(time);
                 self.follow(segment, side, time, out);
             }
             _ => self.parked.push(segment, side, time),
         }
-        while self
-            .parked
-            .first()
-            .is_some_and(|first| !self.is_ahead(&first.segment, first.side))
-            || self.parked.is_over(time)
-        {
-            self.follow_parked(out);
-        }
+        self.unpark(time, out);
     }
 
     /// Whether a segment acknowledges what was not seen yet.
@@ -199,13 +197,24 @@ impl Connection {
             .is_some_and(|offset| other.lacks(offset))
     }
 
-    /// Whether a segment brings bytes that the one that waits acknowledges. One
-    /// byte just below may as well be a probe (RFC 9293 section 3.8.4).
+    /// Whether a segment brings bytes that the one that waits acknowledges.
     fn is_wanted(segment: &Segment, waiting: &Segment) -> bool {
-        let below = waiting.acknowledgment.map_or(0, |number| {
-            number.wrapping_sub(segment.sequence).cast_signed()
-        });
-        below > 0 && segment.length > 0 && (below, segment.length) != (1, 1)
+        segment.length > 0
+            && waiting
+                .acknowledgment
+                .is_some_and(|number| number.wrapping_sub(segment.sequence).cast_signed() > 0)
+    }
+
+    /// Follows the segments that need not wait any longer.
+    fn unpark(&mut self, now: Timestamp, out: &mut Output) {
+        while self
+            .parked
+            .first()
+            .is_some_and(|first| !self.is_ahead(&first.segment, first.side))
+            || self.parked.is_over(now)
+        {
+            self.follow_parked(out);
+        }
     }
 
     /// Follows the segment that has waited longest. Returns whether there is one.
@@ -213,7 +222,9 @@ impl Connection {
         let Some(first) = self.parked.pop() else {
             return false;
         };
-        self.follow(first.segment, first.side, first.time, out);
+        // It cannot have been sent before what it acknowledges.
+        let time = first.time.max(self.awaited);
+        self.follow(first.segment, first.side, time, out);
         true
     }
 

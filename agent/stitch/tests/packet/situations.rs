@@ -1,9 +1,10 @@
 //! What can happen to a TCP connection on its way into a capture, one by one.
 
 use wirespan_stitch::event::Direction::{Receive, Send};
+use wirespan_stitch::packet::Limits;
 
 use crate::conversation::{C, Conversation, S};
-use crate::wire::{Outcome, decode};
+use crate::wire::{Outcome, decode, frames, run};
 
 pub(crate) const ISNS: [u32; 2] = [1000, 5000];
 
@@ -91,17 +92,24 @@ fn every_situation_gives_the_streams_that_were_sent() {
             "0:xyz",
         ),
         (
-            "keep-alive where data is missing",
+            "an acknowledgment before what it acknowledges",
+            base().send(C, "d").ack(S).send(C, "e").swapped(5, 6),
+            "0:abcde",
+            "0:xyz",
+        ),
+        (
+            "an answer before what it answers, and others behind it",
             {
                 base()
                     .send(C, "de")
-                    .ack(S)
-                    .again(C, 1, b"\0")
-                    .send(C, "fg")
-                    .without(&[5])
+                    .send(C, "f")
+                    .send(S, "1")
+                    .ack(C)
+                    .send(S, "2")
+                    .swapped(5, 9)
             },
-            "0:abc 5:fg",
-            "0:xyz",
+            "0:abcdef",
+            "0:xyz12",
         ),
         (
             "zero window probe",
@@ -255,4 +263,28 @@ fn a_damaged_acknowledgment_costs_nothing() {
     segments[1].ack = Some(0x7000_0000);
     let outcome = decode(&segments);
     assert_eq!(outcome.stream(1, Send)[0].1, b"xyz");
+}
+
+#[test]
+fn a_keep_alive_where_data_is_missing_is_no_data() {
+    let talk = new().send(C, "abc").send(C, "de").ack(S);
+    let talk = talk.again(C, 1, b"\0").send(C, "fg").without(&[4]);
+    let mut packets = frames(&talk.segments);
+    for packet in &mut packets[5..] {
+        packet.time += 1_000_000_000;
+    }
+    let outcome = run(Limits::default(), &packets);
+    assert_eq!(text(&outcome).0, "0:abc 5:fg");
+}
+
+/// A loss does not put an answer before its request, or far behind it.
+#[test]
+fn what_waits_for_lost_bytes_keeps_its_order() {
+    let mut talk = new().send(C, "lost");
+    for _ in 0..40 {
+        talk = talk.send(S, "1").send(C, "a");
+    }
+    let outcome = decode(&talk.without(&[3]).segments);
+    let order: Vec<_> = outcome.data.iter().map(|data| data.direction).collect();
+    assert_eq!(order, [Send, Receive].repeat(40));
 }
