@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 
-
 pub(crate) type Call = unsafe fn(RawFd, &mut [u8]) -> isize;
 
 fn vector(bytes: &mut [u8]) -> Vec<libc::iovec> {

@@ -4,9 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::time::Duration;
 
-use wirespan_stitch::event::{
-    Direction, Event, Opened, Opener, SocketId,
-};
+use wirespan_stitch::event::{Direction, Event, Opened, Opener, SocketId};
 use wirespan_stitch::verdict::Verdict;
 
 use crate::HEAD;

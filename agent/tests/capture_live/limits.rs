@@ -4,9 +4,7 @@ use std::io::{IoSlice, Read, Write};
 use std::net::Shutdown;
 
 use wirespan::probe::Config;
-use wirespan_stitch::event::{
-    Direction, Event, LostReason, Shortfall,
-};
+use wirespan_stitch::event::{Direction, Event, LostReason, Shortfall};
 use wirespan_stitch::verdict::Verdict;
 
 use crate::HEAD;

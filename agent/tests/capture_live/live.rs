@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use wirespan::probe::{Capture, Config, now};
 use wirespan_stitch::event::decode::Decoded;
-use wirespan_stitch::event::{
-    Closed, Data, Direction, Event, Shortfall,
-};
+use wirespan_stitch::event::{Closed, Data, Direction, Event, Shortfall};
 
 /// How long to wait for events that are expected.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,9 +4,7 @@ use std::io::{IoSlice, Read, Write};
 use std::os::fd::AsRawFd;
 
 use wirespan::probe::Config;
-use wirespan_stitch::event::{
-    Closed, Data, Shortfall,
-};
+use wirespan_stitch::event::{Closed, Data, Shortfall};
 
 use crate::HEAD;
 use crate::calls::{RECEIVING, SENDING, splice_out};
