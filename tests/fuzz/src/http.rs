@@ -339,6 +339,7 @@ impl Outcomes {
             && self.exchanges.iter().all(|(_, exchange)| {
                 !BROKEN.iter().any(|odd| exchange.anomalies.contains(*odd))
                     && !exchange.capture.contains(CaptureMarks::END_INFERRED)
+                    && exchange.outcome != Outcome::Gap
             })
     }
 

@@ -80,6 +80,9 @@ impl Http1 {
             context.counters.responses_unmatched += 1;
         }
         self.end_in_response_head(context);
+        for way in &mut self.ways {
+            way.reader.end_doubt(context.limits);
+        }
         self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),

@@ -47,6 +47,23 @@ impl Reader {
         self.read_body(input, limits)
     }
 
+    /// Nothing more will come: what waits to be told apart is the body.
+    pub fn end_doubt(&mut self, limits: &Limits) {
+        if !matches!(self.state, State::Body(_)) || self.partial.bytes.is_empty() {
+            return;
+        }
+        let mut input = Input {
+            offset: self.partial.offset,
+            bytes: Bytes::new(),
+            opens: true,
+            first: self.partial.first,
+            at: self.partial.last,
+        };
+        self.take_waiting(&mut input);
+        // It is no whole body, or it would not wait.
+        self.read_body(&mut input, limits);
+    }
+
     /// Bytes were lost where such a body begins: it may not be there.
     pub(super) fn drop_doubtful(&mut self) {
         if let State::Body(body) = self.state
