@@ -134,6 +134,8 @@ pub enum Version {
     Http10,
     /// HTTP/1.1.
     Http11,
+    /// Any other, as [`Anomaly::UnknownVersion`] says.
+    Other,
 }
 
 /// A header section: the head's bytes and where each field lies in them.
@@ -187,7 +189,8 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Anomaly {
-    /// Both `Content-Length` and `Transfer-Encoding` (RFC 9112 section 6.1).
+    /// Both `Content-Length` and `Transfer-Encoding`, even if that says nothing
+    /// (RFC 9112 section 6.1).
     LengthAndEncoding,
     /// `Content-Length` more than once, always the same (section 6.3).
     RepeatedLength,
@@ -203,17 +206,21 @@ pub enum Anomaly {
     EncodingInHttp10,
     /// `Transfer-Encoding` folded over lines, or with space before the colon.
     ObscuredEncoding,
-    /// A chunk's size is no number, or its data does not end where it should.
+    /// A chunk's size is no number, more than an extension follows it, or its
+    /// data does not end where it should.
     InvalidChunk,
     /// A field folded over lines (section 5.2).
     FoldedField,
     /// White space between a field's name and the colon (section 5.1).
     SpaceBeforeColon,
-    /// A line in the header section that is no field; it is left out.
+    /// A line in the header section that is no field, and is left out; or one
+    /// with a control character; or a trailer line that is no field.
     InvalidField,
-    /// A start line with white space where none belongs (section 3).
+    /// A start line with white space where none belongs, or in front of it
+    /// (section 3).
     SloppyStartLine,
-    /// Lines ended by LF alone (section 2.2).
+    /// Lines of a head, or of the framing of chunks, ended by LF alone (section
+    /// 2.2).
     BareLineFeed,
     /// A head over the limit: the rest of it was not read.
     HeadTooLarge,
@@ -227,8 +234,13 @@ pub enum Anomaly {
     NoStatusLine,
     /// 101 to a request that did not ask for `Upgrade`.
     UnaskedSwitch,
-    /// Bytes between two messages that belong to neither.
+    /// Bytes between two messages that belong to neither, or behind a request
+    /// that announced none.
     ExcessBytes,
+    /// CR without LF in a head, or in the framing of chunks (section 2.2).
+    BareCarriageReturn,
+    /// A version that is not HTTP/1's, in a message that is (section 2.3).
+    UnknownVersion,
 }
 
 /// A set of [`Anomaly`] kinds.
@@ -237,7 +249,7 @@ pub struct Anomalies(pub u32);
 
 impl Anomaly {
     /// Every kind, in the order of their bits.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::LengthAndEncoding,
         Self::RepeatedLength,
         Self::ConflictingLength,
@@ -259,6 +271,8 @@ impl Anomaly {
         Self::NoStatusLine,
         Self::UnaskedSwitch,
         Self::ExcessBytes,
+        Self::BareCarriageReturn,
+        Self::UnknownVersion,
     ];
 
     /// The word for it in `wirespan.http.anomaly` and in metrics.
@@ -285,6 +299,8 @@ impl Anomaly {
             Self::NoStatusLine => "no_status_line",
             Self::UnaskedSwitch => "unasked_switch",
             Self::ExcessBytes => "excess_bytes",
+            Self::BareCarriageReturn => "bare_carriage_return",
+            Self::UnknownVersion => "unknown_version",
         }
     }
 }

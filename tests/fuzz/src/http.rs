@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wirespan_stitch::connection::{Connection, End, Progress, Step};
 use wirespan_stitch::event::{Closed, Data, Direction, Shortfall, SocketId, Source, Task};
-use wirespan_stitch::exchange::{Anomaly, Exchange, Message, Outcome};
+use wirespan_stitch::exchange::{Anomaly, CaptureMarks, Exchange, Message, Outcome};
 use wirespan_stitch::protocol::{Counters, Limits};
 use wirespan_stitch::time::Timestamp;
 use wirespan_stitch::verdict::Verdict;
@@ -314,7 +314,7 @@ impl Outcomes {
             if let Some(response) = &exchange.response {
                 let head = at(from_server, &response.message);
                 if let Some(status) = response.status {
-                    assert!(head.starts_with(b"HTTP/1."), "{exchange:?}");
+                    assert!(head.starts_with(b"HTTP/"), "{exchange:?}");
                     let status = status.to_string();
                     let line = head.split(|&byte| byte == b'\n').next();
                     let line = line.unwrap_or_default();
@@ -336,10 +336,11 @@ impl Outcomes {
             && counters.places_lost == 0
             && counters.bytes_searched == 0
             && counters.not_http.iter().all(|count| *count == 0)
-            && self
-                .exchanges
-                .iter()
-                .all(|(_, exchange)| !BROKEN.iter().any(|odd| exchange.anomalies.contains(*odd)))
+            && self.exchanges.iter().all(|(_, exchange)| {
+                !BROKEN.iter().any(|odd| exchange.anomalies.contains(*odd))
+                    && !exchange.capture.contains(CaptureMarks::END_INFERRED)
+                    && exchange.outcome != Outcome::Gap
+            })
     }
 
     /// Whether there is nothing in the conversation but whole, regular messages,

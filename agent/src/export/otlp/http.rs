@@ -19,10 +19,9 @@ pub(super) fn put(attributes: &mut Attributes<'_>, span: &Span, query: QueryPoli
     put_url(attributes, span, query);
     attributes.address("network.peer.address", span.peer.ip());
     attributes.int("network.peer.port", span.peer.port());
-    attributes.string(
-        "network.protocol.version",
-        version(exchange.request.version),
-    );
+    if let Some(version) = version(exchange.request.version) {
+        attributes.string("network.protocol.version", version);
+    }
     if let Some(agent) = exchange.request.fields.first("user-agent") {
         attributes.bytes("user_agent.original", agent);
     }
@@ -146,12 +145,13 @@ fn put_full_url(
     attributes.parts("url.full", &parts);
 }
 
-fn version(version: Version) -> &'static str {
+fn version(version: Version) -> Option<&'static str> {
     match version {
-        Version::Http09 => "0.9",
-        Version::Http1 => "1",
-        Version::Http10 => "1.0",
-        Version::Http11 => "1.1",
+        Version::Http09 => Some("0.9"),
+        Version::Http1 => Some("1"),
+        Version::Http10 => Some("1.0"),
+        Version::Http11 => Some("1.1"),
+        Version::Other => None,
     }
 }
 

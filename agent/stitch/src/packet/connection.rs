@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use super::counters::Counters;
 use super::flow::{Flow, Piece};
+use super::parked::Parked;
 use super::segment::Segment;
 use crate::event::{
     Closed, Connection as Facts, Data, Direction, Event, Opened, Opener, Shortfall, SocketId,
@@ -40,6 +41,9 @@ pub(super) struct Connection {
     opened: Option<Timestamp>,
     has_data: bool,
     closed: Option<Close>,
+    parked: Parked,
+    /// When the last segment went by that others waited for.
+    awaited: Timestamp,
     last: Timestamp,
     /// Another connection is the same one, seen at another place: what this one
     /// tells is not to be heard.
@@ -69,6 +73,8 @@ impl Connection {
             opened: None,
             has_data: false,
             closed: None,
+            parked: Parked::default(),
+            awaited: Timestamp::default(),
             last: Timestamp::default(),
             silent: false,
         }
@@ -86,7 +92,8 @@ impl Connection {
 
     /// Bytes held back in both directions.
     pub(super) fn held_cost(&self) -> usize {
-        self.flows.iter().map(Flow::held_cost).sum()
+        let held: usize = self.flows.iter().map(Flow::held_cost).sum();
+        held + self.parked.cost()
     }
 
     /// What the ends called their first bytes, smaller first, if the handshake
@@ -156,7 +163,7 @@ impl Connection {
         }
     }
 
-    /// Follows a segment.
+    /// Follows a segment, or lets it wait.
     pub(super) fn advance(
         &mut self,
         segment: Segment,
@@ -164,6 +171,64 @@ impl Connection {
         time: Timestamp,
         out: &mut Output,
     ) {
+        self.unpark(time, out);
+        match self.parked.first() {
+            None if !self.is_ahead(&segment, side) => self.follow(segment, side, time, out),
+            Some(first) if side != first.side && Self::is_wanted(&segment, &first.segment) => {
+                // What it acknowledges may wait, too.
+                let segment = Segment {
+                    acknowledgment: None,
+                    ..segment
+                };
+                self.awaited = self.awaited.max(time);
+                self.follow(segment, side, time, out);
+            }
+            _ => self.parked.push(segment, side, time),
+        }
+        self.unpark(time, out);
+    }
+
+    /// Whether a segment acknowledges what was not seen yet.
+    fn is_ahead(&self, segment: &Segment, side: Side) -> bool {
+        let other = &self.flows[1 - side];
+        let acknowledged = segment.acknowledgment;
+        acknowledged
+            .and_then(|number| other.offset_of(number))
+            .is_some_and(|offset| other.lacks(offset))
+    }
+
+    /// Whether a segment brings bytes that the one that waits acknowledges.
+    fn is_wanted(segment: &Segment, waiting: &Segment) -> bool {
+        segment.length > 0
+            && waiting
+                .acknowledgment
+                .is_some_and(|number| number.wrapping_sub(segment.sequence).cast_signed() > 0)
+    }
+
+    /// Follows the segments that need not wait any longer.
+    fn unpark(&mut self, now: Timestamp, out: &mut Output) {
+        while self
+            .parked
+            .first()
+            .is_some_and(|first| !self.is_ahead(&first.segment, first.side))
+            || self.parked.is_over(now)
+        {
+            self.follow_parked(out);
+        }
+    }
+
+    /// Follows the segment that has waited longest. Returns whether there is one.
+    fn follow_parked(&mut self, out: &mut Output) -> bool {
+        let Some(first) = self.parked.pop() else {
+            return false;
+        };
+        // It cannot have been sent before what it acknowledges.
+        let time = first.time.max(self.awaited);
+        self.follow(first.segment, first.side, time, out);
+        true
+    }
+
+    fn follow(&mut self, segment: Segment, side: Side, time: Timestamp, out: &mut Output) {
         if self.closed.is_some() {
             return;
         }
@@ -192,6 +257,7 @@ impl Connection {
     /// Gives up the holes of the direction that `side` sends until it holds no
     /// more than `limit`.
     pub(super) fn relieve(&mut self, side: Side, limit: usize, out: &mut Output) {
+        while limit == 0 && self.follow_parked(out) {}
         while self.flows[side].held_cost() > limit {
             out.counters.held_limit += 1;
             if !self.flows[side].give_up_hole(&mut out.pieces, &mut out.counters) {
@@ -204,6 +270,7 @@ impl Connection {
     /// Nothing more will be told of it. It is closed as far as an end was seen,
     /// or, if `replaced`, because its ports are in use again.
     pub(super) fn give_up(&mut self, replaced: bool, out: &mut Output) {
+        while self.follow_parked(out) {}
         if self.closed.is_some() {
             return;
         }

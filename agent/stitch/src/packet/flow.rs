@@ -236,6 +236,15 @@ impl Flow {
         self.release(out, counters);
     }
 
+    /// Whether the receiver has what was not seen, if it acknowledges `offset`.
+    /// Where this direction is not captured at all, nothing is to be waited for.
+    pub(super) fn lacks(&self, offset: i64) -> bool {
+        self.spoke
+            && offset > self.next.cast_signed()
+            && self.in_reach(offset)
+            && self.finished().is_none()
+    }
+
     /// Gives up the first hole; false if there is none.
     pub(super) fn give_up_hole(&mut self, out: &mut Vec<Piece>, counters: &mut Counters) -> bool {
         // Behind the last byte seen, only what was acknowledged is known of.

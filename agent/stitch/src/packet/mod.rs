@@ -18,6 +18,7 @@ mod fragments;
 mod ip;
 mod limits;
 mod link;
+mod parked;
 mod segment;
 mod tunnel;
 

@@ -4,8 +4,11 @@
     reason = "tests; clippy knows only their #[test] functions"
 )]
 
+mod connections;
 mod conversation;
 mod generated;
+mod layers;
+mod limits;
 mod rubbish;
 mod situations;
 mod wire;

@@ -5,7 +5,7 @@
 
 use bytes::{Buf, Bytes};
 
-use crate::exchange::Message;
+use crate::exchange::{Anomalies, Anomaly, Message};
 
 use super::framing::Framing;
 
@@ -27,15 +27,27 @@ pub struct Chunked {
     /// Zeros before this chunk's size and bytes of its extension, or of the
     /// trailers, so far.
     extra: usize,
+    /// The byte before was CR.
+    return_seen: bool,
+    /// The length that was told, too.
+    or_length: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Size { value: u64, digits: u8 },
-    AfterSize { value: u64 },
+    AfterSize { value: u64, extension: bool },
     Data { left: u64 },
     DataEnd,
-    Trailer { empty: bool },
+    Trailer(Trailer),
+}
+
+/// What was seen of a line of the trailer section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trailer {
+    Nothing,
+    Name,
+    Field,
 }
 
 /// What became of the bytes or the hole that a body was given.
@@ -55,13 +67,20 @@ impl Body {
         match framing {
             Framing::None | Framing::Unknown => None,
             Framing::Length(length) => Some(Self::Length(length)),
-            Framing::Chunked => Some(Self::Chunked(Chunked::new())),
+            Framing::Chunked { or_length } => Some(Self::Chunked(Chunked::new(or_length))),
             Framing::UntilClose => Some(Self::UntilClose),
         }
     }
 
-    /// Takes the bytes that belong to the body from the front of `bytes`.
-    pub fn read(&mut self, bytes: &mut Bytes, limit: usize, message: &mut Message) -> Passed {
+    /// Takes the bytes that belong to the body from the front of `bytes`;
+    /// `limit` is that of [`crate::protocol::Limits::trailer`].
+    pub fn read(
+        &mut self,
+        bytes: &mut Bytes,
+        limit: usize,
+        message: &mut Message,
+        anomalies: &mut Anomalies,
+    ) -> Passed {
         match self {
             Self::Length(left) => {
                 let taken = (bytes.len() as u64).min(*left);
@@ -74,13 +93,43 @@ impl Body {
                     Passed::All
                 }
             }
-            Self::Chunked(chunked) => chunked.read(bytes, limit, message),
+            Self::Chunked(chunked) => {
+                let passed = chunked.read(bytes, limit, message, anomalies);
+                if passed == Passed::Broken {
+                    anomalies.insert(Anomaly::InvalidChunk);
+                    return self.read_without_chunks(bytes, limit, message, anomalies);
+                }
+                passed
+            }
             Self::UntilClose => {
                 let taken = bytes.len() as u64;
                 bytes.clear();
                 add(message, taken, taken);
                 Passed::All
             }
+        }
+    }
+
+    /// What began like no chunk is what the length said: peers exist that send
+    /// both fields, and then the body as it is.
+    fn read_without_chunks(
+        &mut self,
+        bytes: &mut Bytes,
+        limit: usize,
+        message: &mut Message,
+        anomalies: &mut Anomalies,
+    ) -> Passed {
+        let Self::Chunked(chunked) = self else {
+            return Passed::Broken;
+        };
+        let length = chunked.or_length.filter(|_| message.body_size == 0);
+        match length.and_then(|length| length.checked_sub(message.body_wire_size)) {
+            Some(left) => {
+                message.body_size = message.body_wire_size;
+                *self = Self::Length(left);
+                self.read(bytes, limit, message, anomalies)
+            }
+            None => Passed::Broken,
         }
     }
 
@@ -138,14 +187,22 @@ impl Body {
 }
 
 impl Chunked {
-    fn new() -> Self {
+    fn new(or_length: Option<u64>) -> Self {
         Self {
             place: SIZE,
             extra: 0,
+            return_seen: false,
+            or_length,
         }
     }
 
-    fn read(&mut self, bytes: &mut Bytes, limit: usize, message: &mut Message) -> Passed {
+    fn read(
+        &mut self,
+        bytes: &mut Bytes,
+        limit: usize,
+        message: &mut Message,
+        anomalies: &mut Anomalies,
+    ) -> Passed {
         let before = bytes.len();
         let mut content = 0;
         let passed = loop {
@@ -159,7 +216,7 @@ impl Chunked {
                 }
                 self.place = Place::DataEnd;
             }
-            match self.read_framing(bytes) {
+            match self.read_framing(bytes, anomalies) {
                 Passed::All if self.extra > limit => break Passed::Broken,
                 Passed::All if matches!(self.place, Place::Data { .. }) => self.extra = 0,
                 passed => break passed,
@@ -170,13 +227,14 @@ impl Chunked {
     }
 
     /// Reads up to the next data, to the end of the body or of the bytes.
-    fn read_framing(&mut self, bytes: &mut Bytes) -> Passed {
+    fn read_framing(&mut self, bytes: &mut Bytes, anomalies: &mut Anomalies) -> Passed {
         let mut used = 0;
         let mut passed = Passed::All;
         for &byte in bytes.iter() {
             used += 1;
-            match self.next(byte) {
-                Some(Place::Trailer { empty: true }) if self.ends(byte) => {
+            self.note_end(byte, anomalies);
+            match self.next(byte, anomalies) {
+                Some(Place::Trailer(Trailer::Nothing)) if self.ends(byte) => {
                     passed = Passed::Ended;
                     break;
                 }
@@ -196,12 +254,23 @@ impl Chunked {
 
     /// Whether `byte` ends the empty line after the last chunk.
     fn ends(&self, byte: u8) -> bool {
-        byte == b'\n' && self.place == Place::Trailer { empty: true }
+        byte == b'\n' && self.place == Place::Trailer(Trailer::Nothing)
+    }
+
+    /// RFC 9112 section 2.2: what ends lines, and may for others.
+    fn note_end(&mut self, byte: u8, anomalies: &mut Anomalies) {
+        match (self.return_seen, byte) {
+            (true, b'\n') => {}
+            (false, b'\n') => anomalies.insert(Anomaly::BareLineFeed),
+            (true, _) => anomalies.insert(Anomaly::BareCarriageReturn),
+            (false, _) => {}
+        }
+        self.return_seen = byte == b'\r';
     }
 
     /// The place after `byte`; `None` if it does not belong here. A lone LF
     /// ends a line too, and white space may follow a size: peers accept both.
-    fn next(&mut self, byte: u8) -> Option<Place> {
+    fn next(&mut self, byte: u8, anomalies: &mut Anomalies) -> Option<Place> {
         match (self.place, byte) {
             (Place::Size { value: 0, .. }, b'0') => {
                 self.extra += 1;
@@ -218,25 +287,42 @@ impl Chunked {
                 })
             }
             (Place::Size { digits: 0, .. } | Place::Data { .. }, _) => None,
-            (Place::Size { value, .. } | Place::AfterSize { value }, b'\n') => Some(match value {
-                0 => Place::Trailer { empty: true },
-                left => Place::Data { left },
-            }),
-            (Place::Size { value, .. }, b'\r' | b';' | b' ' | b'\t') => {
-                Some(Place::AfterSize { value })
+            (Place::Size { value, .. } | Place::AfterSize { value, .. }, b'\n') => {
+                Some(match value {
+                    0 => Place::Trailer(Trailer::Nothing),
+                    left => Place::Data { left },
+                })
             }
-            (Place::AfterSize { value }, _) => {
+            (Place::Size { value, .. }, b'\r' | b';' | b' ' | b'\t') => Some(Place::AfterSize {
+                value,
+                extension: byte == b';',
+            }),
+            (Place::AfterSize { value, extension }, _) => {
                 self.extra += 1;
-                Some(Place::AfterSize { value })
+                let blank = matches!(byte, b'\r' | b' ' | b'\t');
+                if !extension && !blank && byte != b';' {
+                    anomalies.insert(Anomaly::InvalidChunk);
+                }
+                Some(Place::AfterSize {
+                    value,
+                    extension: extension || !blank,
+                })
             }
             (Place::DataEnd, b'\r') => Some(Place::DataEnd),
             (Place::DataEnd, b'\n') => Some(SIZE),
-            (Place::Trailer { .. }, b'\n') | (Place::Trailer { empty: true }, b'\r') => {
-                Some(Place::Trailer { empty: true })
+            (Place::Trailer(line), b'\n') => {
+                if line == Trailer::Name {
+                    anomalies.insert(Anomaly::InvalidField);
+                }
+                Some(Place::Trailer(Trailer::Nothing))
             }
-            (Place::Trailer { .. }, _) => {
+            (Place::Trailer(Trailer::Nothing), b'\r') => Some(self.place),
+            (Place::Trailer(line), _) => {
                 self.extra += 1;
-                Some(Place::Trailer { empty: false })
+                Some(Place::Trailer(match (line, byte) {
+                    (Trailer::Name, b':') | (Trailer::Field, _) => Trailer::Field,
+                    _ => Trailer::Name,
+                }))
             }
             (Place::Size { .. } | Place::DataEnd, _) => None,
         }

@@ -75,10 +75,14 @@ impl Http1 {
 
     /// Ends everything that waits.
     pub fn end(&mut self, end: End, context: &mut Context<'_>) {
+        self.begin_cut_request(context);
         if self.early.take().is_some() {
             context.counters.responses_unmatched += 1;
         }
         self.end_in_response_head(context);
+        for way in &mut self.ways {
+            way.reader.end_doubt(context.limits);
+        }
         self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),
@@ -95,6 +99,7 @@ impl Http1 {
                 self.end_response(context);
                 self.way_mut(responses).reader.end_here();
             }
+            self.begin_cut_request(context);
             if self.early.take().is_some() {
                 context.counters.responses_unmatched += 1;
                 self.queue.begin_loose();
@@ -190,7 +195,9 @@ impl Http1 {
         };
         let rest = std::mem::take(&mut way.backlog);
         self.read(direction, piece, context);
-        self.way_mut(direction).backlog.extend(rest);
+        if self.carries.is_none() {
+            self.way_mut(direction).backlog.extend(rest);
+        }
         true
     }
 
@@ -241,7 +248,8 @@ impl Http1 {
                 Some(pending) if self.way(direction).reader.is_lost_inside() => {
                     pending.taken || self.queue.may_be_answered()
                 }
-                Some(pending) => pending.answered && expects_continue(&pending.exchange),
+                // That it was refused may have gone by unseen.
+                Some(pending) => expects_continue(&pending.exchange),
                 None => true,
             };
         }

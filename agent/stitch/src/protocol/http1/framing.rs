@@ -10,7 +10,10 @@ pub enum Framing {
     /// So many bytes.
     Length(u64),
     /// Chunks (RFC 9112 section 7.1).
-    Chunked,
+    Chunked {
+        /// The length that was told, too.
+        or_length: Option<u64>,
+    },
     /// All bytes until the connection is closed.
     UntilClose,
     /// The head contradicts itself, or was not seen whole.
@@ -43,6 +46,8 @@ enum Length {
 enum Coding {
     #[default]
     Absent,
+    /// The field is there, but names none.
+    Empty,
     Chunked,
     Misplaced,
     Other,
@@ -73,14 +78,13 @@ impl<'a> Noted<'a> {
             anomalies.insert(Anomaly::HostMissing);
         }
         self.note(version, anomalies);
+        if matches!(self.coding, Coding::Other | Coding::Empty) {
+            anomalies.insert(Anomaly::EncodingNotChunked);
+        }
         match (self.coding, self.length) {
-            (Coding::Chunked, _) => Framing::Chunked,
-            (Coding::Other, _) => {
-                anomalies.insert(Anomaly::EncodingNotChunked);
-                Framing::Unknown
-            }
-            (Coding::Misplaced, _) => Framing::Unknown,
-            (Coding::Absent, length) => length.framing().unwrap_or(Framing::None),
+            (Coding::Chunked, length) => length.instead_of_chunks(),
+            (Coding::Other | Coding::Misplaced, _) => Framing::Unknown,
+            (Coding::Absent | Coding::Empty, length) => length.framing().unwrap_or(Framing::None),
         }
     }
 
@@ -89,9 +93,11 @@ impl<'a> Noted<'a> {
     pub fn response(&self, version: Version, anomalies: &mut Anomalies) -> Framing {
         self.note(version, anomalies);
         match (self.coding, self.length) {
-            (Coding::Chunked, _) => Framing::Chunked,
+            (Coding::Chunked, length) => length.instead_of_chunks(),
             (Coding::Other | Coding::Misplaced, _) => Framing::UntilClose,
-            (Coding::Absent, length) => length.framing().unwrap_or(Framing::UntilClose),
+            (Coding::Absent | Coding::Empty, length) => {
+                length.framing().unwrap_or(Framing::UntilClose)
+            }
         }
     }
 
@@ -138,19 +144,31 @@ impl<'a> Noted<'a> {
             // another coding it says nothing that makes sense.
             let none = name.eq_ignore_ascii_case(b"identity") && self.coding != Coding::Chunked;
             if name.is_empty() || none {
+                if self.coding == Coding::Absent {
+                    self.coding = Coding::Empty;
+                }
                 continue;
             }
             let chunked = name.eq_ignore_ascii_case(b"chunked");
             self.coding = match self.coding {
                 Coding::Chunked | Coding::Misplaced => Coding::Misplaced,
-                Coding::Absent | Coding::Other if chunked => Coding::Chunked,
-                Coding::Absent | Coding::Other => Coding::Other,
+                Coding::Absent | Coding::Empty | Coding::Other if chunked => Coding::Chunked,
+                Coding::Absent | Coding::Empty | Coding::Other => Coding::Other,
             };
         }
     }
 }
 
 impl Length {
+    fn instead_of_chunks(self) -> Framing {
+        Framing::Chunked {
+            or_length: match self {
+                Self::Once(length) | Self::Repeated(length) => Some(length),
+                Self::Absent | Self::Conflicting | Self::Invalid => None,
+            },
+        }
+    }
+
     fn framing(self) -> Option<Framing> {
         match self {
             Self::Absent => None,

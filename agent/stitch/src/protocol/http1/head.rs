@@ -163,16 +163,12 @@ pub fn parse_tolerantly(raw: &[u8], whole: bool) -> Option<Head> {
     let mut at = first.next;
     while let Some(line) = next_line(lines.raw, at) {
         at = line.next;
-        if line.bare {
-            lines.anomalies.insert(Anomaly::BareLineFeed);
-        }
+        lines.note_ends(&line);
         if line.start < line.end {
             lines.read(&line);
         }
     }
-    if first.bare {
-        anomalies.insert(Anomaly::BareLineFeed);
-    }
+    lines.note_ends(&first);
     let raw = Bytes::from(raw);
     let start = start_line(&raw.slice(first.start..first.end), &mut anomalies)?;
     Some(Head {
@@ -234,7 +230,9 @@ pub fn is_plausible(first: &[u8]) -> bool {
     }
     let known = first.len().min(b"HTTP/1.".len());
     if known >= 5 && first.starts_with(b"HTTP/") {
-        return b"HTTP/1.".starts_with(&first[..known]) || b"HTTP/0.".starts_with(&first[..known]);
+        let version = &first[5..known];
+        return version.first().is_none_or(u8::is_ascii_digit)
+            && version.get(1).is_none_or(|byte| *byte == b'.');
     }
     match first.iter().position(|&byte| byte == b' ' || byte == b'\t') {
         Some(0) => false,
@@ -304,6 +302,16 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
+    /// RFC 9112 section 2.2: what ends lines, and may for others.
+    fn note_ends(&mut self, line: &Line) {
+        if line.bare {
+            self.anomalies.insert(Anomaly::BareLineFeed);
+        }
+        if memchr::memchr(b'\r', &self.raw[line.start..line.end]).is_some() {
+            self.anomalies.insert(Anomaly::BareCarriageReturn);
+        }
+    }
+
     fn read(&mut self, line: &Line) {
         if is_blank(self.raw[line.start]) {
             return self.fold(line);
@@ -318,7 +326,7 @@ impl Lines<'_> {
         }
         let name_len = name.len();
         let encoding = name.eq_ignore_ascii_case(b"transfer-encoding");
-        if text[colon..].contains(&0) {
+        if text[colon..].iter().any(|byte| is_control(*byte)) {
             self.anomalies.insert(Anomaly::InvalidField);
         }
         if name_len < colon {
@@ -373,16 +381,19 @@ fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
     let method_end = line.iter().position(|&byte| is_blank(byte))?;
     let rest = line[method_end..].trim_ascii_end();
     let version_start = method_end + rest.iter().rposition(|&byte| is_blank(byte))? + 1;
-    let version = version(&line[version_start..method_end + rest.len()])?;
+    let version = version(&line[version_start..method_end + rest.len()], anomalies)?;
     let target = line[method_end..version_start].trim_ascii();
     let method = &line[..method_end];
     let fits = method.len() <= MAX_METHOD && is_token(method);
     let control = target.iter().any(|&byte| byte < b' ' && byte != b'\t');
-    if !fits || target.is_empty() || (control && !is_usual(method)) {
+    // HTTP/2 begins with a request line of its own.
+    let preface = method == b"PRI" && version == Version::Other;
+    if !fits || target.is_empty() || (control && !is_usual(method)) || preface {
         return None;
     }
     let tidy = !control && method.len() + target.len() + b"  HTTP/1.1".len() == line.len();
-    if !tidy || target.iter().any(|&byte| is_blank(byte)) {
+    let spaces = line[method_end] == b' ' && line[version_start - 1] == b' ';
+    if !tidy || !spaces || target.iter().any(|&byte| is_blank(byte)) {
         anomalies.insert(Anomaly::SloppyStartLine);
     }
     Some(Start::Request {
@@ -403,11 +414,12 @@ fn cut_start_line(line: &Bytes) -> Option<Start> {
     let blank = line.iter().rposition(|&byte| byte == b' ')?;
     let (before, begun) = (&line[..blank], &line[blank + 1..]);
     let is_version = !begun.is_empty() && b"HTTP/1.".starts_with(begun);
-    if !is_version && version(begun).is_none() {
+    let known = version(begun, &mut Anomalies::default()).filter(|it| *it != Version::Other);
+    if !is_version && known.is_none() {
         return None;
     }
     let whole = Bytes::from([before, b" HTTP/1.1"].concat());
-    // HTTP/2 begins with a request line of its own.
+    // A message that begins like HTTP/2's preface.
     let method = before.split(|&byte| is_blank(byte)).next()?;
     if !is_usual(method) && begun.len() < b"HTTP/1".len() {
         return None;
@@ -417,7 +429,7 @@ fn cut_start_line(line: &Bytes) -> Option<Start> {
         version: of_start, ..
     } = &mut start
     {
-        *of_start = version(begun).unwrap_or(Version::Http1);
+        *of_start = known.unwrap_or(Version::Http1);
     }
     Some(start)
 }
@@ -436,7 +448,7 @@ fn cut_target(line: &Bytes) -> Option<Start> {
 }
 
 fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
-    let version = version(line.get(..8)?)?;
+    let version = version(line.get(..8)?, anomalies)?;
     let rest = line[8..].trim_ascii_start();
     if rest.len() == line.len() - 8 {
         return None;
@@ -457,14 +469,21 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
     (status >= 100).then_some(Start::Response { status, version })
 }
 
-fn version(text: &[u8]) -> Option<Version> {
-    if text == b"HTTP/0.9" {
-        return Some(Version::Http09);
-    }
-    match text.strip_prefix(b"HTTP/1.")? {
-        [digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
+fn version(text: &[u8], anomalies: &mut Anomalies) -> Option<Version> {
+    match text.strip_prefix(b"HTTP/")? {
+        b"0.9" => Some(Version::Http09),
+        [b'1', b'.', digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
+        [b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            anomalies.insert(Anomaly::UnknownVersion);
+            Some(Version::Other)
+        }
         _ => None,
     }
+}
+
+/// RFC 9110 section 5.5, but for the tab, and for CR, which is told of as such.
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r')
 }
 
 fn is_blank(byte: u8) -> bool {

@@ -6,6 +6,7 @@
 //! call begins, and nowhere else: a body may contain what looks like a head,
 //! but hardly where its sender began to write.
 
+mod doubt;
 mod holes;
 mod partial;
 mod search;
@@ -17,7 +18,7 @@ use bytes::{Buf, Bytes};
 use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Message, Moment};
 use crate::protocol::proxy::{self, Preface};
 use crate::protocol::{Counters, Limits};
-use crate::stream::Piece;
+use crate::stream::{Cause, Piece};
 
 use self::partial::{Input, PartialHead, Push};
 use super::body::{Body, Passed};
@@ -127,7 +128,12 @@ impl Reader {
             Piece::Hole { length: 0, .. } => None,
             Piece::Hole {
                 length, cause, at, ..
-            } => self.pass(length, *cause, *at, counters),
+            } => {
+                if may_begin && *cause == Cause::Lost {
+                    self.drop_doubtful();
+                }
+                self.pass(length, *cause, *at, counters)
+            }
             Piece::Bytes {
                 offset,
                 bytes,
@@ -143,9 +149,10 @@ impl Reader {
                 };
                 let end = *offset + input.bytes.len() as u64;
                 let signal = self.read_bytes(&mut input, may_begin, limits, counters);
-                let used = end - input.bytes.len() as u64 - *offset;
-                *opens &= used == 0;
-                *offset += used;
+                // Bytes that waited may be among what is left.
+                let rest = end - input.bytes.len() as u64;
+                *opens = rest < *offset || (*opens && rest == *offset);
+                *offset = rest;
                 *bytes = input.bytes;
                 signal
             }
@@ -204,6 +211,10 @@ impl Reader {
         let head = head::parse_cut(&self.partial.bytes, false)?;
         self.partial.size = self.partial.bytes.len();
         self.start_partial();
+        self.anomalies.extend(head.anomalies);
+        if head.kind() == Kind::Request {
+            self.anomalies.insert(Anomaly::UnfinishedRequest);
+        }
         self.state = State::Off;
         Some(head)
     }
@@ -251,7 +262,7 @@ impl Reader {
     /// How many of the next bytes are surely content of the body.
     pub fn certain(&self) -> u64 {
         match self.state {
-            State::Body(body) => body.certain(),
+            State::Body(body) if self.partial.bytes.is_empty() => body.certain(),
             _ => 0,
         }
     }
@@ -266,11 +277,13 @@ impl Reader {
         match self.state {
             State::Beginning => self.read_preface(input, limits),
             State::Between => self.read_head(input, limits),
-            State::Body(body) if may_begin && self.is_doubtful(body) && self.begins(input) => {
-                self.lose_end();
-                Some(self.end_before_next())
+            State::Body(body) if may_begin && self.is_doubtful(body) => {
+                self.read_doubtful(body, input, limits)
             }
-            State::Body(_) => self.read_body(input, limits),
+            State::Body(_) => {
+                self.take_waiting(input);
+                self.read_body(input, limits)
+            }
             State::Lost { inside } => {
                 let admitted = may_begin || !inside;
                 self.search(input, inside, admitted, limits, counters)
@@ -312,7 +325,9 @@ impl Reader {
 
     fn read_head(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
         if self.partial.bytes.is_empty() {
-            input.skip_empty_lines();
+            if input.skip_empty_lines(self.kind) {
+                self.next_anomalies.insert(Anomaly::SloppyStartLine);
+            }
             if input.bytes.is_empty() {
                 return None;
             }
@@ -349,13 +364,11 @@ impl Reader {
             return None;
         };
         self.message.last = input.at;
-        match body.read(&mut input.bytes, limits.trailer, &mut self.message) {
+        let (message, anomalies) = (&mut self.message, &mut self.anomalies);
+        match body.read(&mut input.bytes, limits.trailer, message, anomalies) {
             Passed::All => None,
             Passed::Ended => Some(self.end_before_next()),
-            Passed::Broken => {
-                self.anomalies.insert(Anomaly::InvalidChunk);
-                Some(self.lose_inside(Loss::default()))
-            }
+            Passed::Broken => Some(self.lose_inside(Loss::default())),
         }
     }
 

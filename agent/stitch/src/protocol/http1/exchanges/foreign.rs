@@ -42,6 +42,9 @@ impl Http1 {
             return;
         };
         if requests == direction {
+            if let Some(last) = self.queue.last_mut() {
+                last.exchange.anomalies.insert(Anomaly::ExcessBytes);
+            }
             return self.miss_requests(0);
         }
         if !self.answered && !self.queue.is_loose() && self.queue.front().is_some() {

@@ -110,6 +110,18 @@ impl Http1 {
         }
     }
 
+    /// A request whose head does not end was answered all the same: the server
+    /// did not wait for the rest.
+    pub(super) fn begin_cut_request(&mut self, context: &mut Context<'_>) {
+        let (Some(requests), true) = (self.requests, self.early.is_some()) else {
+            return;
+        };
+        if let Some(head) = self.way_mut(requests).reader.end_in_head() {
+            self.handle_request(requests, head, context);
+            while self.read_backlog(self.responses(), context) {}
+        }
+    }
+
     pub(super) fn end_request(&mut self, context: &mut Context<'_>) {
         let (Some(direction), Some(ordinal)) = (self.requests, self.sending.take()) else {
             return;

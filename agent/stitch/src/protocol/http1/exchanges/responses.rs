@@ -171,9 +171,8 @@ impl Http1 {
         let message = reader.message();
         let (anomalies, marks) = reader.notes();
         let requests = &self.ways[opposite(self.responses()) as usize].reader;
-        // Its end went by, but was not copied.
-        let request_cut =
-            requests.is_lost_inside() && requests.notes().1.contains(CaptureMarks::TRUNCATED);
+        // Its end may have gone by: nobody can tell.
+        let request_lost = requests.is_lost_inside();
         match self.target.take() {
             Some(Target::Front) => {
                 let Some(front) = self.queue.front_mut() else {
@@ -187,7 +186,7 @@ impl Http1 {
                     response.message = message;
                 }
                 if !front.sent {
-                    if !request_cut {
+                    if !request_lost {
                         exchange.anomalies.insert(Anomaly::EarlyResponse);
                     }
                     self.end_lost_request(context);

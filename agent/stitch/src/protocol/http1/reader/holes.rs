@@ -26,6 +26,10 @@ impl Reader {
             State::Beginning | State::Between => {
                 Some(self.break_head(length, loss, cause, at, counters))
             }
+            State::Body(_) if !self.partial.bytes.is_empty() => {
+                self.drop_body();
+                self.pass(length, cause, at, counters)
+            }
             State::Body(body) => {
                 let passed = body.pass(length, &mut self.message);
                 self.mark(cause, at);

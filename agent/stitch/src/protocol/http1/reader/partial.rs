@@ -47,14 +47,22 @@ pub(super) const TELLING: usize = 48;
 const NAMING: usize = 8;
 
 impl Input {
-    /// RFC 9112 section 2.2: empty lines before a start line are ignored.
-    pub(super) fn skip_empty_lines(&mut self) {
-        let lines = self.bytes.iter();
-        let empty = lines
-            .take_while(|&&byte| byte == b'\r' || byte == b'\n')
-            .count();
+    /// RFC 9112 section 2.2: empty lines before a start line are ignored. So is
+    /// white space before a request line, as some servers do; returns whether
+    /// there was any.
+    pub(super) fn skip_empty_lines(&mut self, kind: Option<Kind>) -> bool {
+        let (mut empty, mut blank) = (0, false);
+        for byte in &self.bytes {
+            match byte {
+                b'\r' | b'\n' => {}
+                b' ' | b'\t' if kind != Some(Kind::Response) => blank = true,
+                _ => break,
+            }
+            empty += 1;
+        }
         self.bytes.advance(empty);
         self.offset += empty as u64;
+        blank
     }
 }
 

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use crate::exchange::{CaptureMarks, Moment, Version};
-use crate::protocol::http1::body::Body;
 use crate::protocol::http1::head::{self, Head, Kind, Parsed, Start};
 use crate::protocol::{Counters, Limits};
 
@@ -136,15 +135,14 @@ impl Reader {
     /// names that are in use are believed. A body may quote a request, but
     /// hardly at the first byte that is seen of a connection.
     fn is_convincing(&self, head: &Head) -> bool {
-        match &head.start {
-            Start::Request {
-                method, version, ..
-            } => {
+        let named = match &head.start {
+            Start::Request { version, .. } => {
                 let named = *version == Version::Http10 || head.fields.first("host").is_some();
-                (named || self.fresh) && head::is_usual(method)
+                named || self.fresh
             }
             Start::Response { .. } => true,
-        }
+        };
+        named && is_usual_start(head)
     }
 
     /// The head that began here and was cut off, as a packet was: as much of it
@@ -166,17 +164,14 @@ impl Reader {
             && self.may_begin_head(input)
             && head::parse_cut(&input.bytes, true).is_some_and(|head| is_usual_start(&head))
     }
-
-    /// Whether the body may not be there, or be over, if a head follows.
-    pub(super) fn is_doubtful(&self, body: Body) -> bool {
-        body == Body::UntilClose || self.message.body_wire_size == 0
-    }
 }
 
-fn is_usual_start(head: &Head) -> bool {
+pub(super) fn is_usual_start(head: &Head) -> bool {
     match &head.start {
-        Start::Request { method, .. } => head::is_usual(method),
-        Start::Response { .. } => true,
+        Start::Request {
+            method, version, ..
+        } => *version != Version::Other && head::is_usual(method),
+        Start::Response { version, .. } => *version != Version::Other,
     }
 }
 

@@ -1,0 +1,109 @@
+//! What only the next message, or silence, can decide.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wirespan_stitch::connection::{Connection, Step};
+use wirespan_stitch::event::{SocketId, Source};
+use wirespan_stitch::exchange::Role;
+use wirespan_stitch::protocol::{Counters, Limits};
+use wirespan_stitch::time::Timestamp;
+
+use crate::http_wire::{Wire, line};
+use crate::{GET, OK, from_the_middle};
+
+#[test]
+fn a_client_that_waits_is_followed_again_after_any_loss() {
+    let mut wire = Wire::new();
+    for number in 0..30 {
+        wire = wire
+            .request(format!("GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .response(format!(
+                "HTTP/1.1 {} OK\r\nContent-Length: 5\r\n\r\n12345",
+                200 + number
+            ));
+    }
+    for first in 0..20 {
+        for lost in 1..6 {
+            let mut events = wire.whole();
+            events.drain(first..first + lost);
+            let outcome = wire.run(&events);
+            for (_, exchange) in &outcome.exchanges {
+                let status = exchange
+                    .response
+                    .as_ref()
+                    .and_then(|response| response.status);
+                let number = String::from_utf8_lossy(&exchange.request.target[1..]);
+                let number: u16 = number.parse().unwrap();
+                assert!(
+                    status.is_none_or(|status| status == 200 + number),
+                    "{}",
+                    line(exchange)
+                );
+            }
+            let complete = outcome
+                .lines()
+                .iter()
+                .filter(|line| line.contains(" Complete"))
+                .count();
+            assert!(
+                complete >= 30 - lost - 6,
+                "{complete} with {lost} lost from {first}"
+            );
+        }
+    }
+}
+
+#[test]
+fn silence_settles_what_is_in_doubt() {
+    let wire = Wire::new()
+        .request(GET)
+        .response(OK)
+        .request(GET)
+        .response(OK);
+    let limits = Arc::new(Limits::default());
+    let mut counters = Counters::default();
+    let mut connection = Connection::new(SocketId(1), Source::Packets, limits.clone());
+    for event in from_the_middle(&wire, 2) {
+        connection.handle_data(event, &mut counters);
+    }
+    assert!(matches!(
+        connection.poll().map(|progress| progress.step),
+        Some(Step::Requested)
+    ));
+    assert!(matches!(
+        connection.poll().map(|progress| progress.step),
+        Some(Step::RequestEnded(_))
+    ));
+    assert_eq!(connection.poll(), None);
+    let deadline = connection.deadline().unwrap();
+    assert_eq!(deadline, Timestamp(4) + limits.settle);
+    connection.handle_timeout(deadline, &mut counters);
+    assert!(matches!(
+        connection.poll().map(|progress| progress.step),
+        Some(Step::Answering(_))
+    ));
+    let Some(Step::Finished(exchange)) = connection.poll().map(|progress| progress.step) else {
+        panic!("not finished");
+    };
+    assert_eq!(line(&exchange), "GET /a 200 0/2 Complete RESYNCHRONISED");
+    assert_eq!(connection.role(), Some(Role::Server));
+    assert_eq!(connection.deadline(), None);
+}
+
+#[test]
+fn a_request_that_is_never_answered_times_out() {
+    let wire = Wire::new().request(GET);
+    let mut counters = Counters::default();
+    let mut connection = Connection::new(SocketId(1), Source::Socket, Arc::default());
+    connection.handle_data(wire.whole().remove(0), &mut counters);
+    let deadline = connection.deadline().unwrap();
+    connection.handle_timeout(deadline, &mut counters);
+    let last = std::iter::from_fn(|| connection.poll()).last().unwrap();
+    let Step::Finished(exchange) = last.step else {
+        panic!("not finished");
+    };
+    assert_eq!(line(&exchange), "GET /a - 0/- TimedOut");
+    assert_eq!(connection.deadline(), None);
+    assert!(deadline.since(Timestamp(1)) >= Duration::from_mins(1));
+}

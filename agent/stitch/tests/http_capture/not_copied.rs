@@ -1,0 +1,206 @@
+//! Calls of which only the beginning, or only the length, was told.
+
+use wirespan_stitch::event::{Direction, SocketId};
+use wirespan_stitch::time::Timestamp;
+use wirespan_stitch::verdict::Verdict;
+
+use crate::http_wire::{Ending, Wire, data};
+use crate::{GET, OK, from_the_middle, limited, lines};
+
+#[test]
+fn a_chunked_request_that_was_not_copied_whole_ends_with_its_response() {
+    let body = "x".repeat(5000);
+    let post = format!(
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+         1388\r\n{body}\r\n0\r\nTrailer: x\r\n\r\n"
+    );
+    let wire = Wire::new()
+        .request(post)
+        .response(OK)
+        .request(GET)
+        .response(OK)
+        .request(GET)
+        .response(OK);
+    assert_eq!(
+        lines(&wire, &limited(wire.whole(), 1000)),
+        [
+            "POST /a 200 5000/2 Complete TRUNCATED END_INFERRED",
+            "GET /a 200 0/2 Complete RESYNCHRONISED",
+            "GET /a 200 0/2 Complete",
+        ]
+    );
+}
+
+#[test]
+fn bodies_of_known_length_are_passed_exactly() {
+    let body = "x".repeat(5000);
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{body}");
+    let chunked = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n{body}");
+    let wire = Wire::new()
+        .request(GET)
+        .response(response)
+        .request(GET)
+        .response(chunked)
+        .response("\r\n0\r\n\r\n")
+        .request(GET)
+        .response(OK);
+    assert_eq!(
+        lines(&wire, &limited(wire.whole(), 100)),
+        [
+            "GET /a 200 0/5000 Complete TRUNCATED",
+            "GET /a 200 0/5000 Complete TRUNCATED",
+            "GET /a 200 0/2 Complete",
+        ]
+    );
+}
+
+#[test]
+fn a_chunked_body_whose_sizes_were_not_seen_ends_where_it_must() {
+    let chunks = "64\r\n".to_owned() + &"x".repeat(100) + "\r\n3\r\nabc\r\n";
+    let begin = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+    let seen = "GET /a 200 0/110 Complete TRUNCATED END_INFERRED";
+    let last_chunk_seen = Wire::new()
+        .request(GET)
+        .response(&begin)
+        .response("0\r\n\r\n")
+        .request(GET)
+        .response(OK);
+    let outcome = last_chunk_seen.run(&limited(last_chunk_seen.whole(), 60));
+    assert!(
+        outcome.lines()[0].ends_with("Complete TRUNCATED END_INFERRED"),
+        "{:?}",
+        outcome.lines()
+    );
+    assert_eq!(outcome.lines()[1], "GET /a 200 0/2 Complete RESYNCHRONISED");
+    let next_request = Wire::new()
+        .request(GET)
+        .response(&begin)
+        .request(GET)
+        .response(OK);
+    let outcome = next_request.run(&limited(next_request.whole(), 60));
+    assert_eq!(outcome.exchanges.len(), 2, "not {seen}");
+    assert!(outcome.lines()[0].ends_with("Complete TRUNCATED END_INFERRED"));
+    assert_eq!(outcome.lines()[1], "GET /a 200 0/2 Complete RESYNCHRONISED");
+    let close = Wire::new().request(GET).response(&begin);
+    let outcome = close.run(&limited(close.whole(), 60));
+    assert!(outcome.lines()[0].ends_with("Complete TRUNCATED END_INFERRED"));
+}
+
+#[test]
+fn a_head_that_was_not_copied_whole_is_still_a_message() {
+    let long = format!(
+        "GET /a HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n",
+        "y".repeat(500)
+    );
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: {}\r\n\r\nok",
+        "y".repeat(500)
+    );
+    let wire = Wire::new()
+        .request(&long)
+        .response(&answer)
+        .request(GET)
+        .response(OK);
+    let outcome = wire.run(&limited(wire.whole(), 100));
+    let seen = outcome.lines();
+    assert!(seen[0].starts_with("GET /a 200 "), "{seen:?}");
+    assert!(seen[0].contains("TRUNCATED"), "{seen:?}");
+    assert_eq!(seen.len(), 2);
+}
+
+/// As with `tcpdump -s 96`: no head is whole, most not even their first line.
+#[test]
+fn heads_that_were_all_cut_are_messages_all_the_same() {
+    let mut wire = Wire::new();
+    for number in 0..20 {
+        wire = wire
+            .request(format!("GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .response(format!(
+                "HTTP/1.1 {} OK\r\nContent-Length: 40\r\n\r\n{}",
+                200 + number,
+                "x".repeat(40)
+            ));
+    }
+    let cases = [13, 17, 20, 24, 30].map(|copied| [(copied, 0), (copied, 2)]);
+    for (copied, missed) in cases.into_iter().flatten() {
+        let outcome = wire.run(&limited(from_the_middle(&wire, missed), copied));
+        let seen = outcome.lines();
+        let missed = missed / 2;
+        assert_eq!(seen.len() + missed, 20, "{copied}: {seen:#?}");
+        // Of a connection met in the middle nothing proves the last one.
+        let answered = seen.iter().filter(|line| line.contains(" 2")).count();
+        assert!(answered + 2 * missed >= 20, "{copied}: {seen:#?}");
+        for (number, (_, exchange)) in outcome.exchanges.iter().enumerate() {
+            let number = number + missed;
+            assert_eq!(exchange.request.target, format!("/{number}"));
+            let status = exchange.response.as_ref().and_then(|it| it.status);
+            assert!(status.is_none_or(|status| usize::from(status) == 200 + number));
+        }
+    }
+}
+
+/// A path that was cut off is told as far as it was seen; what may not be one is
+/// not told at all.
+#[test]
+fn a_target_may_be_cut_off() {
+    let cases = [
+        ("GET /a/b/c HTTP/1.1\r\n\r\n", 8, Some("/a/b")),
+        ("GET http://x/ HTTP/1.1\r\n\r\n", 12, Some("http://x")),
+        ("OPTIONS sip:x@y.z SIP/2.0\r\n\r\n", 13, None),
+        ("BREW /a/b/c HTTP/1.1\r\n\r\n", 9, None),
+        ("GET key\r\n", 6, None),
+    ];
+    for (request, copied, target) in cases {
+        let wire = Wire::new().request(request).response("-");
+        let outcome = wire.run(&limited(wire.whole(), copied));
+        let told: Vec<_> = outcome
+            .exchanges
+            .iter()
+            .map(|(_, exchange)| str::from_utf8(&exchange.request.target).unwrap())
+            .collect();
+        assert_eq!(told, Vec::from_iter(target), "{request}");
+    }
+}
+
+#[test]
+fn the_rest_of_a_long_body_is_not_wanted_and_not_missed() {
+    let begin = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+    let wire = Wire::new().request(GET).response(begin).ends(Ending::Open);
+    let mut events = wire.whole();
+    let end = begin.len() as u64 + 1_000_000;
+    let last = data(9, Direction::Send, end - 10, &[b'x'; 10]);
+    events.push(last);
+    events.push(data(
+        10,
+        Direction::Receive,
+        GET.len() as u64,
+        GET.as_bytes(),
+    ));
+    events.push(data(11, Direction::Send, end, OK.as_bytes()));
+    let outcome = wire.run(&events);
+    let skip = Verdict::SkipTo {
+        socket: SocketId(1),
+        direction: Direction::Send,
+        offset: end,
+    };
+    assert_eq!(outcome.verdicts, [skip]);
+    assert_eq!(outcome.counters.gaps, 0);
+    assert_eq!(
+        outcome.lines(),
+        [
+            "GET /a 200 0/1000000 Complete TRUNCATED",
+            "GET /a 200 0/2 Complete"
+        ]
+    );
+    assert_eq!(
+        outcome.exchanges[0]
+            .1
+            .response
+            .as_ref()
+            .unwrap()
+            .message
+            .last
+            .time,
+        Timestamp(9)
+    );
+}
