@@ -26,8 +26,11 @@ impl Drop for Input {
     }
 }
 
+/// RFC 1952 section 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 pub(super) fn is_gzip(start: &[u8]) -> bool {
-    start.starts_with(&[0x1f, 0x8b])
+    start.starts_with(&GZIP)
 }
 
 pub(super) fn open(path: &Path) -> Result<Input, Error> {
@@ -47,8 +50,14 @@ impl Input {
     /// `length`: of all that can be read, if known.
     pub(super) fn new(raw: impl Read + 'static, length: Option<u64>) -> io::Result<Self> {
         let progress = progress_bar(length);
-        let mut raw = BufReader::with_capacity(CHUNK, progress.wrap_read(raw));
-        let compressed = is_gzip(raw.fill_buf()?);
+        let mut raw = progress.wrap_read(raw);
+        // A pipe may have less than that at first.
+        let mut start = Vec::new();
+        raw.by_ref()
+            .take(GZIP.len() as u64)
+            .read_to_end(&mut start)?;
+        let compressed = is_gzip(&start);
+        let raw = BufReader::with_capacity(CHUNK, io::Cursor::new(start).chain(raw));
         let bytes: Box<dyn BufRead> = if compressed {
             Box::new(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(raw)))
         } else {

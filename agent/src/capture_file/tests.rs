@@ -1,6 +1,6 @@
 //! Files of every kind, whole, cut off anywhere, and damaged.
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -243,6 +243,16 @@ fn compressed_captures_are_read_the_same() {
         let members = [gzip(&file[..30]), gzip(&file[30..])].concat();
         assert_eq!(read(&members), read(&file));
     }
+}
+
+#[test]
+fn gzip_is_recognised_by_a_pipe_that_gives_a_byte_at_first() {
+    let file = pcap(false, 0xa1b2_c3d4, &[&b"abc"[..]; 9]);
+    let compressed = gzip(&file);
+    let (first, rest) = compressed.split_at(1);
+    let pipe = Cursor::new(first.to_vec()).chain(Cursor::new(rest.to_vec()));
+    let mut reader = Reader::new(Input::new(pipe, None).unwrap()).unwrap();
+    assert!(reader.next_packet().unwrap().is_some());
 }
 
 #[test]

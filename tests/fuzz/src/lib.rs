@@ -75,8 +75,9 @@ pub const TARGETS: &[Target] = &[
         name: "recording",
         run: recordings::run,
         max_len: 4096,
-        // A record may claim a length, and zstd a window.
-        memory: 32 << 20,
+        // A record may claim a length, and zstd a window. Events that are kept hold
+        // the buffers that they lie in: 256 KiB for each time that bytes came.
+        memory: 256 << 20,
     },
     Target {
         name: "text",
