@@ -42,8 +42,8 @@ pub(super) struct Call {
     pub(super) ready: Timestamp,
     /// What its thread had read last, and how it follows that.
     pub(super) after: Option<(Read, Manner)>,
-    /// The response that followed its answer, and how.
-    pub(super) before: Option<(ExchangeId, Manner)>,
+    /// The response that followed its answer.
+    pub(super) before: Option<Anchor>,
     /// The call whose answer was the last message read before it, with the
     /// weight of having the same cause.
     pub(super) follows: Option<(u32, f32)>,
@@ -62,6 +62,18 @@ pub(super) struct Call {
     pub(super) search: u32,
     /// Whether its decision was given.
     pub(super) decided: bool,
+}
+
+/// The response that follows a call's answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anchor {
+    /// The request answered.
+    pub(super) request: ExchangeId,
+    /// How the response follows the answer.
+    pub(super) manner: Manner,
+    /// How much of that was believed because of what the call itself follows (in
+    /// nats): it must not count twice.
+    pub(super) presumed: f32,
 }
 
 /// The connection that a call took.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::adjacency::{Kind, MAX_STEPS, Manner};
 use super::batch::{Cue, Place, Writes};
-use super::call::Link;
+use super::call::{Anchor, Link};
 use super::evidence::{Beginning, Said};
 use super::scene::{Read, Scene, Thread};
 use crate::exchange::Moment;
@@ -102,26 +102,30 @@ pub(super) fn at_response(scene: &Scene, _slot: u32, at: Moment, said: &mut Vec<
         return;
     }
     if let Some((call, manner)) = anchor(scene, at) {
-        said.push((call, anchor_weight(scene, manner)));
+        said.push((call, anchor_weight(scene, manner, 0.0, scene.open + 1)));
     }
 }
 
-/// What it says that a response follows a call's answer in this manner.
-pub(super) fn anchor_weight(scene: &Scene, manner: Manner) -> f32 {
-    // The request answered is one of those that were open.
-    scene.adjacency.weight(manner, scene.open + 1)
+/// What it says that a response follows a call's answer in this manner, and that
+/// so many requests were open, the one answered among them.
+pub(super) fn anchor_weight(scene: &Scene, manner: Manner, presumed: f32, open: u32) -> f32 {
+    (scene.adjacency.weight(manner, open) - presumed).max(0.0)
 }
 
 /// Goes back from a response to a request, and learns from whether it is the
 /// one answered. Another response on the way is as good as a request.
-pub(super) fn learn(scene: &mut Scene, slot: u32, anchor: (u32, Manner)) {
+pub(super) fn learn(scene: &mut Scene, slot: u32, anchor: (u32, Manner), presumed: f32) {
     let (mut call, manner) = anchor;
     let Some(answered) = scene.requests.get(slot).map(|request| request.id) else {
         return;
     };
     scene.adjacency.wrote(manner);
     if let Some(row) = scene.calls.get_mut(call) {
-        row.before = Some((answered, manner));
+        row.before = Some(Anchor {
+            request: answered,
+            manner,
+            presumed,
+        });
     }
     let open = scene.open + 1;
     if open < 2 {
@@ -137,7 +141,10 @@ pub(super) fn learn(scene: &mut Scene, slot: u32, anchor: (u32, Manner)) {
         let found = match scene.present(what) {
             Some(Read::Request(_, request)) => request,
             Some(Read::Answer(earlier, _)) => {
-                let Some((request, manner)) = scene.calls.get(earlier).and_then(|c| c.before)
+                let before = scene.calls.get(earlier).and_then(|call| call.before);
+                let Some(Anchor {
+                    request, manner, ..
+                }) = before
                 else {
                     call = earlier;
                     continue;
@@ -229,11 +236,16 @@ pub(super) fn weigh_again(scene: &mut Scene, slot: u32) {
             }
         }
     }
-    if let Some((request, manner)) = call.before {
+    if let Some(Anchor {
+        request,
+        manner,
+        presumed,
+    }) = call.before
+    {
         let requests = &scene.requests;
         let is_it = |link: &&mut Link| requests.get(link.request).is_some_and(|r| r.id == request);
         if let Some(link) = call.links.iter_mut().find(is_it) {
-            let anchor = scene.adjacency.weight(manner, call.rivals);
+            let anchor = (scene.adjacency.weight(manner, call.rivals) - presumed).max(0.0);
             link.weights.add(Method::EventLoop, anchor);
         }
     }

@@ -32,6 +32,9 @@ pub(super) struct Claim {
     pub(super) write: Written,
     pub(super) read: Read,
     pub(super) manner: Manner,
+    /// How much of it was believed because of what the call whose answer was read
+    /// follows itself (in nats).
+    pub(super) presumed: f32,
 }
 
 /// What each of the turn's writes belongs to, as far as aligning them tells.
@@ -114,17 +117,22 @@ fn likelihood(scene: &Scene, read: Read, reading: Reading, write: Write) -> f64 
             if !row.is_some_and(|row| row.links.iter().any(|link| link.request == slot)) {
                 return 0.0;
             }
-            let others = f64::from(scene.open.max(1)) + 1.0;
-            let believed = presumed(scene, call);
-            let rest = believed.map_or(1.0, |(_, sure)| 1.0 - BELIEVED * f64::from(sure));
-            let own = believed.filter(|(request, _)| *request == slot);
-            let own = own.map_or(0.0, |(_, sure)| BELIEVED * f64::from(sure));
             let route = scene.requests.get(slot).map(|request| (request.route, 1.0));
             let reading = Reading { route, ..reading };
-            (own * others + rest) * scene.sequels.follows(reading, kind)
+            belief(scene, call, slot) * scene.sequels.follows(reading, kind)
         }
         Read::Answered(..) => 0.0,
     }
+}
+
+/// How much likelier than another one this request is to have caused the call, as
+/// far as is known of what the call follows.
+fn belief(scene: &Scene, call: u32, request: u32) -> f64 {
+    let others = f64::from(scene.open.max(1)) + 1.0;
+    let believed = presumed(scene, call);
+    let sure = believed.map_or(0.0, |(_, sure)| BELIEVED * f64::from(sure));
+    let own = believed.is_some_and(|(presumed, _)| presumed == request);
+    1.0 - sure + if own { sure * others } else { 0.0 }
 }
 
 fn reading(scene: &Scene, read: Read, last: bool) -> Reading {
@@ -221,9 +229,14 @@ fn claim(
         first: connection == Connection::New,
         gap: write.at.time.since(at),
     };
+    let presumed = match (write.what, read) {
+        (Written::Response(slot, _), Read::Answer(call, _)) => belief(scene, call, slot).ln(),
+        _ => 0.0,
+    };
     Some(Claim {
         write: write.what,
         read,
         manner,
+        presumed: presumed.max(0.0) as f32,
     })
 }

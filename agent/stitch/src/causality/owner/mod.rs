@@ -239,7 +239,7 @@ impl Owner {
         if !self.scene.in_turn(at.task)
             && let Some(anchor) = event_loop::anchor(&self.scene, at)
         {
-            event_loop::learn(&mut self.scene, slot, anchor);
+            event_loop::learn(&mut self.scene, slot, anchor, 0.0);
         }
         if let Some(id) = self.scene.requests.get(slot).map(|request| request.id) {
             self.wrote(at, Written::Response(slot, id));

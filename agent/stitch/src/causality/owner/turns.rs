@@ -121,18 +121,20 @@ impl Owner {
             };
             (*read, manner)
         });
-        let claimed = claim.map(|claim| (claim.read, claim.manner));
+        let last = last.map(|(read, manner)| (read, manner, 0.0));
+        let claimed = claim.map(|claim| (claim.read, claim.manner, claim.presumed));
         let ways = claimed.into_iter().chain(last);
-        let ways = ways.filter_map(|(read, manner)| match self.scene.present(read)? {
-            Read::Answer(call, _) => Some((call, manner)),
+        let ways = ways.filter_map(|(read, manner, presumed)| match self.scene.present(read)? {
+            Read::Answer(call, _) => Some((call, manner, presumed)),
             Read::Request(..) | Read::Answered(..) => None,
         });
-        let chance = |way: &(u32, Manner)| self.scene.adjacency.chance(way.1);
+        let chance = |way: &(u32, Manner, f32)| self.scene.adjacency.chance(way.1);
         let best = ways.max_by(|a, b| chance(a).total_cmp(&chance(b)));
-        if let Some((call, manner)) = best {
-            let weight = event_loop::anchor_weight(&self.scene, manner);
+        if let Some((call, manner, presumed)) = best {
+            let open = self.scene.open + 1;
+            let weight = event_loop::anchor_weight(&self.scene, manner, presumed, open);
             self.add_weight(call, slot, Method::EventLoop, weight);
-            event_loop::learn(&mut self.scene, slot, (call, manner));
+            event_loop::learn(&mut self.scene, slot, (call, manner), presumed);
         }
     }
 }
