@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::act::ExchangeId;
 use super::adjacency::Manner;
+use super::model;
 use super::path::Step;
 use super::scene::Read;
 use crate::event::{SocketId, Task};
@@ -50,6 +51,8 @@ pub(super) struct Call {
     pub(super) sure: f32,
     /// Calls that follow this one.
     pub(super) followers: SmallVec<[u32; 2]>,
+    /// What kind of moment it was made at.
+    pub(super) moment: model::Moment,
     /// Requests that were open when it started.
     pub(super) rivals: u32,
     /// The task that waits for its answer, where a runtime's memory told it.

@@ -71,7 +71,8 @@ impl Owner {
     /// Time went on: decides and forgets what is due.
     pub(super) fn advance(&mut self, now: Timestamp, desk: &mut Desk<'_>) {
         if now > self.now {
-            self.model.learn_time(self.now, now, self.scene.open == 0);
+            let (responded, open) = (self.scene.responded, self.scene.open > 0);
+            self.model.learn_time(self.now, now, responded, open);
             self.now = now;
         }
         while let Some((_, call, id)) = self.due.pop_front_if(|(time, ..)| *time <= now) {
@@ -166,10 +167,15 @@ impl Owner {
             self.model.learn_background(label(!serves), 1.0, true);
         }
         let label = label(serves);
+        let moment = self.scene.moment(at.time);
+        self.model.saw(label, moment);
         let links = self.weigh(label, at.time, &said, desk);
         let mut none = Weights::default();
         for (_, method, weight) in said.causes.iter().filter(|(cause, ..)| cause.is_none()) {
             none.add(*method, *weight);
+        }
+        if desk.config.uses(Method::Timing) {
+            none.set(Method::Timing, self.model.causeless(label, moment));
         }
         let call = Call {
             id,
@@ -190,6 +196,7 @@ impl Owner {
             told: SmallVec::new(),
             sure: 0.0,
             followers: SmallVec::new(),
+            moment,
             rivals: self.scene.open,
             caller: None,
             decided: false,
