@@ -2,18 +2,25 @@
 //! last response. What happens as often whether or not there is anything that
 //! could cause it has no cause.
 
+use std::ops::Range;
+
 use crate::time::Timestamp;
 
-/// Moments told apart: less than 1, 2, 4, … 64 ms after the last response and
+/// Moments told apart: less than 1, 2, 4, … 512 ms after the last response and
 /// later, with no request open; and with some open.
-pub(in crate::causality) const MOMENTS: usize = 9;
+pub(super) const MOMENTS: usize = 12;
 const BUSY: usize = MOMENTS - 1;
 /// Where the moments soon after a response end, and the late ones begin.
-const LATE: usize = 4;
+const LATE: usize = 5;
+/// Calls at the rate of all idle moments that are assumed to be among those soon
+/// after a response, and among the late ones.
+const SMOOTH: f64 = 2.0;
 /// The end of the first moment, in ns.
 const FIRST: u64 = 1_000_000;
 /// Calls with a cause that are assumed to be among those of each moment.
 const CAUSED: f32 = 0.5;
+/// Standard deviations by which calls at one moment may be fewer than at others.
+const FEWER: f32 = 3.0;
 /// The most that this may say for "no cause" (in nats).
 const MOST: f32 = 5.0;
 
@@ -70,25 +77,32 @@ impl ByMoment {
 /// What speaks for a call at this moment having no cause, in nats, from what was
 /// seen of its kind and how long each kind of moment was.
 pub(super) fn causeless(seen: &ByMoment, time: &ByMoment, moment: Moment) -> f32 {
-    let all: [usize; BUSY] = std::array::from_fn(|at| at);
-    let rate = |moments: &[usize]| {
-        let of = |amount: &ByMoment| moments.iter().map(|at| amount.0[*at]).sum::<f64>();
-        (of(time) > 0.0).then(|| of(seen) / of(time))
+    let of = |amount: &ByMoment, moments: Range<usize>| -> f64 {
+        let moments = moments.filter(|at| *at != moment.0);
+        moments.map(|at| amount.0[at]).sum()
     };
-    // What requests cause after their response comes soon or late, not both.
-    let other: Vec<usize> = all.into_iter().filter(|at| *at != moment.0).collect();
-    let rates = match moment.0 {
-        BUSY => [rate(&all[..LATE]), rate(&all[LATE..])],
-        _ => [rate(&other), None],
-    };
-    let Some(rate) = rates.into_iter().flatten().reduce(f64::min) else {
+    let (calls, idle) = (of(seen, 0..BUSY), of(time, 0..BUSY));
+    if calls <= 1.0 || idle <= 0.0 {
         return 0.0;
-    };
+    }
+    // It is at least so frequent; and if what requests cause after their response
+    // is among it, that comes soon or late, not both.
+    let mut rate = (calls - calls.sqrt()) / idle;
+    if moment.0 == BUSY {
+        let half = |moments: Range<usize>| {
+            (of(seen, moments.clone()) + SMOOTH) / (of(time, moments) + SMOOTH / rate)
+        };
+        rate = rate.min(half(0..LATE)).min(half(LATE..BUSY));
+    }
     let expected = (rate * time.0[moment.0]) as f32;
-    let beyond = seen.0[moment.0] as f32 - expected - expected.sqrt();
-    (expected / (beyond.max(0.0) + CAUSED))
-        .ln()
-        .clamp(0.0, MOST)
+    let here = seen.0[moment.0] as f32;
+    // What requests cause after their response is seen while nothing is open too,
+    // but is the rarer at other moments.
+    if expected > here + FEWER * here.sqrt() {
+        return 0.0;
+    }
+    let beyond = (here - expected - expected.sqrt()).max(0.0);
+    (expected / (beyond + CAUSED)).ln().clamp(0.0, MOST)
 }
 
 /// The moment so many ns after the last response.
@@ -113,24 +127,24 @@ mod tests {
     fn idle_time_is_shared_out_by_what_it_is_long_after() {
         let mut time = ByMoment::default();
         time.add_idle(0, 3 * MS);
-        time.add_idle(100 * MS, 150 * MS);
+        time.add_idle(500 * MS, 550 * MS);
         assert_eq!([0, 1, 2, 3, 64].map(at), [0, 1, 2, 2, 7].map(Moment));
-        let expected = [1, 1, 1, 0, 0, 0, 0, 50, 0].map(|ms| f64::from(ms) * MS as f64);
-        assert_eq!(time.0, expected);
+        let expected = [1, 1, 1, 0, 0, 0, 0, 0, 0, 12, 38, 0].map(|ms| f64::from(ms) * MS as f64);
+        assert_eq!(time.0.map(f64::to_bits), expected.map(f64::to_bits));
     }
 
     #[test]
     fn what_is_as_frequent_without_requests_has_no_cause() {
         let busy = Moment(BUSY);
         let mut time = ByMoment::default();
-        time.add_idle(0, 500 * MS);
-        time.add(busy, 500e6);
+        time.add_idle(0, 900 * MS);
+        time.add(busy, 900e6);
         let timer = ByMoment(time.0.map(|ns| ns / 20e6));
         let (mut caused, mut late) = (ByMoment::default(), ByMoment::default());
         caused.add(busy, 50.0);
         late.add(at(3), 50.0);
         assert!(causeless(&timer, &time, busy) > 2.0);
-        assert!(causeless(&timer, &time, at(90)) > 2.0);
+        assert!(causeless(&timer, &time, at(90)) > 1.0);
         for (seen, moment) in [(&caused, busy), (&late, at(3)), (&late, busy)] {
             assert!(causeless(seen, &time, moment) <= 0.0);
         }

@@ -66,13 +66,12 @@ impl Owner {
         belief::propagate(&mut self.scene, &ripe);
         let mut solver = self.solver(desk.config);
         solver.thorough = true;
-        let odds: Vec<_> = ripe
-            .iter()
-            .map(|slot| match searched {
-                true => confidence::odds(&solver, *slot),
-                false => confidence::greedy(&solver, *slot),
-            })
-            .collect();
+        let odds = if searched {
+            confidence::odds
+        } else {
+            confidence::greedy
+        };
+        let odds: Vec<_> = ripe.iter().map(|slot| odds(&solver, *slot)).collect();
         for (slot, odds) in ripe.into_iter().zip(odds) {
             self.settle(slot, &odds, desk);
         }

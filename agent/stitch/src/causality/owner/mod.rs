@@ -162,12 +162,13 @@ impl Owner {
         let asked = mix(features.callee, features.route);
         let label = |serves: bool| mix(asked, u64::from(serves));
         let serves = self.scene.serves(at.task);
+        let moment = self.scene.moment(at.time);
         if self.scene.habits.served < 1.0 {
             // Which of them this thread will be is not known yet.
             self.model.learn_background(label(!serves), 1.0, true);
+            self.model.saw(label(!serves), moment);
         }
         let label = label(serves);
-        let moment = self.scene.moment(at.time);
         self.model.saw(label, moment);
         let links = self.weigh(label, at.time, &said, desk);
         let mut none = Weights::default();
