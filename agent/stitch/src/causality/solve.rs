@@ -373,8 +373,10 @@ impl Solver<'_> {
 
     /// Brings up to date what the moment of a call says of its having a cause.
     pub(super) fn weigh_cause(&mut self, call: u32) {
-        if let Some(row) = self.scene.calls.get_mut(call).filter(|_| self.timing) {
-            let weight = self.model.causeless(row.label, row.moment);
+        if let Some(row) = self.scene.calls.get_mut(call).filter(|_| self.timing)
+            && let Some(moment) = row.moment
+        {
+            let weight = self.model.causeless(row.label, moment);
             row.none.set(Method::Timing, weight);
         }
     }

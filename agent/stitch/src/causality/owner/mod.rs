@@ -166,7 +166,6 @@ impl Owner {
         if self.scene.habits.served < 1.0 {
             // Which of them this thread will be is not known yet.
             self.model.learn_background(label(!serves), 1.0, true);
-            self.model.saw(label(!serves), moment);
         }
         let label = label(serves);
         self.model.saw(label, moment);
@@ -175,7 +174,9 @@ impl Owner {
         for (_, method, weight) in said.causes.iter().filter(|(cause, ..)| cause.is_none()) {
             none.add(*method, *weight);
         }
-        if desk.config.uses(Method::Timing) {
+        // Threads that serve make a route's calls and a timer's alike.
+        let moment = (!serves).then_some(moment);
+        if let Some(moment) = moment.filter(|_| desk.config.uses(Method::Timing)) {
             none.set(Method::Timing, self.model.causeless(label, moment));
         }
         let call = Call {
