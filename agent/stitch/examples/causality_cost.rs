@@ -5,7 +5,8 @@
 //! memory added, and the share of right links, for three kinds of evidence:
 //! blocking threads, trace contexts passed on, and timing alone.
 //!
-//! Run with `cargo run --release -p wirespan-stitch --example causality_cost`.
+//! Run with `cargo run --release -p wirespan-stitch --example causality_cost`;
+//! `-- timing 64` runs one line of the table only.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -34,11 +35,21 @@ enum Kind {
     Timing,
 }
 
+impl Kind {
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
 fn main() {
     println!("evidence  in flight  µs/link  MiB added  right %  sure and wrong %  cut short %");
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
     for kind in [Kind::Thread, Kind::Explicit, Kind::Timing] {
         for in_flight in IN_FLIGHT {
-            run(kind, in_flight);
+            let line = [kind.name(), in_flight.to_string()];
+            if wanted.iter().all(|word| line.contains(word)) {
+                run(kind, in_flight);
+            }
         }
     }
 }
@@ -68,7 +79,7 @@ fn run(kind: Kind, in_flight: u64) {
     let share = |part: u64| part as f64 * 100.0 / tally.links as f64;
     println!(
         "{:8}  {in_flight:9}  {:7.2}  {:9.1}  {:7.2}  {:16.2}  {:11.2}",
-        format!("{kind:?}").to_lowercase(),
+        kind.name(),
         took.as_secs_f64() * 1e6 / tally.links as f64,
         resident() - before,
         share(tally.right),

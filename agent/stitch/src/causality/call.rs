@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::act::ExchangeId;
 use super::adjacency::Manner;
+use super::model;
 use super::path::Step;
 use super::scene::Read;
 use crate::event::{SocketId, Task};
@@ -54,6 +55,8 @@ pub(super) struct Call {
     pub(super) sure: f32,
     /// Calls that follow this one.
     pub(super) followers: SmallVec<[u32; 2]>,
+    /// What kind of moment it was made at, by a thread that never serves.
+    pub(super) moment: Option<model::Moment>,
     /// Requests that were open when it started.
     pub(super) rivals: u32,
     /// The task that waits for its answer, where a runtime's memory told it.

@@ -5,6 +5,7 @@
 //! can be saved and loaded (see [`Model::save`]) and shown.
 
 mod background;
+mod moments;
 mod outlook;
 mod portrait;
 mod saved;
@@ -13,9 +14,11 @@ mod state;
 use hashbrown::HashMap;
 
 use self::background::Background;
+use self::moments::ByMoment;
 use self::state::{State, prior};
 use super::path::{Move, Next, Position};
 
+pub(super) use moments::Moment;
 pub(super) use outlook::Outlook;
 pub use saved::ModelError;
 
@@ -35,10 +38,8 @@ const LATE: f32 = 0.01;
 pub struct Model {
     states: HashMap<u64, State>,
     background: HashMap<u64, Background>,
-    /// Time in which no request was open, in ns.
-    idle: f64,
-    /// Time in all, in ns.
-    total: f64,
+    /// How long each kind of moment was in all, in ns.
+    time: ByMoment,
     /// The largest power of ten (ns) that divides every time seen.
     resolution: u64,
     uses: u64,
@@ -144,7 +145,7 @@ mod tests {
             moves(n * 1000, 40_000, |step| model.learn(step, 1.0));
         }
         model.learn_background(9, 1.0, true);
-        model.learn_time(Timestamp(0), Timestamp(1_000_000_123), true);
+        model.learn_time(Timestamp(0), Timestamp(1_000_000_123), None, false);
         model
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Request {
     pub(super) certainty: f32,
     /// Whether its path up to the response was learnt.
     pub(super) learnt: bool,
+    /// The last search that looked at its suitors.
+    pub(super) search: u32,
     /// Neighbours in the order of activity.
     pub(super) newer: Option<u32>,
     /// See `newer`.
@@ -69,6 +71,7 @@ impl Request {
             position: walk(frame, &[], |_| ()),
             certainty: 1.0,
             learnt: false,
+            search: 0,
             newer: None,
             older: None,
         }

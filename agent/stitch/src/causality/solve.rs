@@ -15,7 +15,7 @@ use std::cell::Cell;
 use smallvec::SmallVec;
 
 use self::gain::Path;
-use super::call::Call;
+use super::call::{Call, Link};
 use super::effort::Effort;
 use super::model::Model;
 use super::path::{MAX_STEPS, Move, Next, Step, position, walk};
@@ -27,6 +27,8 @@ pub(super) use ways::Change;
 
 /// Candidates tried in full for one call, the likeliest at a glance.
 const MAX_TARGETS: usize = 12;
+/// A candidate behind the best by so much at a glance (in nats) is not tried.
+const FAR_BEHIND: f32 = 20.0;
 /// Targets tried in one climb, for each of its calls.
 const TRIES_PER_CALL: u32 = 48;
 /// Times that all calls of a component are tried again.
@@ -78,7 +80,13 @@ impl Solver<'_> {
             let links: SmallVec<[u32; 16]> =
                 links.into_iter().flatten().map(|l| l.request).collect();
             next += 1;
-            for request in links.iter().filter_map(|slot| requests.get(*slot)) {
+            for slot in links {
+                let Some(request) = requests.get_mut(slot) else {
+                    continue;
+                };
+                if std::mem::replace(&mut request.search, *searches) == *searches {
+                    continue;
+                }
                 for suitor in &request.suitors {
                     let Some(row) = calls.get_mut(*suitor).filter(|_| found.len() < limit) else {
                         break;
@@ -308,19 +316,24 @@ impl Solver<'_> {
         let Some(row) = self.scene.calls.get(call) else {
             return SmallVec::new();
         };
-        let links = row.links.iter();
-        let links = links.filter(|link| Some(link.request) != row.parent && wanted(link.request));
-        if row.links.len() <= limit {
-            return links.map(|link| link.request).collect();
+        if row.links.len() == 1 {
+            let only = row.links.iter().map(|link| link.request);
+            return only
+                .filter(|request| Some(*request) != row.parent && wanted(*request))
+                .collect();
         }
-        let mut scored: SmallVec<[(f32, u32); 32]> = links
-            .map(|link| {
-                (
-                    link.weights.total() + self.trust * self.glance(row, link.request),
-                    link.request,
-                )
-            })
-            .collect();
+        let score =
+            |link: &Link| link.weights.total() + self.trust * self.glance(row, link.request);
+        let mut best = f32::NEG_INFINITY;
+        let mut scored: SmallVec<[(f32, u32); 32]> = SmallVec::new();
+        for link in &row.links {
+            let score = score(link);
+            best = best.max(score);
+            if Some(link.request) != row.parent && wanted(link.request) {
+                scored.push((score, link.request));
+            }
+        }
+        scored.retain(|(score, _)| *score >= best - FAR_BEHIND);
         if scored.len() > limit {
             scored.select_nth_unstable_by(limit, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             scored.truncate(limit);
@@ -356,6 +369,16 @@ impl Solver<'_> {
         let left = self.tries.get();
         self.tries.set(left.saturating_sub(1));
         left > 0 && self.effort.left() > 0
+    }
+
+    /// Brings up to date what the moment of a call says of its having a cause.
+    pub(super) fn weigh_cause(&mut self, call: u32) {
+        if let Some(row) = self.scene.calls.get_mut(call).filter(|_| self.timing)
+            && let Some(moment) = row.moment
+        {
+            let weight = self.model.causeless(row.label, moment);
+            row.none.set(Method::Timing, weight);
+        }
     }
 
     /// Log-likelihood that a call of this kind has no cause.

@@ -1,6 +1,7 @@
 //! What is learnt of calls of one kind, whoever makes them: how often without a
 //! cause, in which order, how often in one request.
 
+use super::moments::{ByMoment, Moment, causeless};
 use super::{HALVE_AT, Model};
 use crate::causality::path::Move;
 use crate::time::Timestamp;
@@ -23,6 +24,8 @@ const FEW: f32 = 30.0;
 pub(super) struct Background {
     pub(super) idle: f32,
     pub(super) busy: f32,
+    /// All calls, by when they were made.
+    pub(super) seen: ByMoment,
     /// Pairs of calls made in the order in which their causes were ready, and
     /// pairs of which one overtook the other.
     pub(super) in_order: f32,
@@ -41,8 +44,8 @@ impl Model {
     pub(in crate::causality) fn background(&self, label: u64) -> f32 {
         let seen = self.background.get(&label).copied().unwrap_or_default();
         let (count, time) = BACKGROUND_PRIOR;
-        let idle = (f64::from(seen.idle) + count) / (self.idle + time);
-        let total = (f64::from(seen.idle + seen.busy) + count) / (self.total + time);
+        let idle = (f64::from(seen.idle) + count) / (self.time.idle() + time);
+        let total = (f64::from(seen.idle + seen.busy) + count) / (self.time.total() + time);
         idle.max(total).ln() as f32
     }
 
@@ -124,12 +127,37 @@ impl Model {
         }
     }
 
-    /// Learns how much time went by, and whether no request was open in it.
-    pub(in crate::causality) fn learn_time(&mut self, from: Timestamp, to: Timestamp, idle: bool) {
-        let span = to.since(from).as_nanos() as f64;
-        self.total += span;
-        if idle {
-            self.idle += span;
+    /// A call of this kind was made at such a moment.
+    pub(in crate::causality) fn saw(&mut self, label: u64, moment: Moment) {
+        if let Some(seen) = self.label(label) {
+            seen.seen.add(moment, 1.0);
+        }
+    }
+
+    /// What speaks for a call of this kind at such a moment having no cause, in
+    /// nats: that as many are made where nothing could cause them.
+    pub(in crate::causality) fn causeless(&self, label: u64, moment: Moment) -> f32 {
+        let seen = self.background.get(&label);
+        seen.map_or(0.0, |seen| causeless(&seen.seen, &self.time, moment))
+    }
+
+    /// Learns how much time went by, with the last response at `responded` and
+    /// requests open or not.
+    pub(in crate::causality) fn learn_time(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        responded: Option<Timestamp>,
+        open: bool,
+    ) {
+        if open {
+            let busy = Moment::at(to, responded, true);
+            self.time.add(busy, to.since(from).as_nanos() as f64);
+        } else {
+            // Before any response all is long after it.
+            let last = responded.map_or(from.0.saturating_sub(u64::from(u32::MAX)), |at| at.0);
+            self.time
+                .add_idle(from.0.saturating_sub(last), to.0.saturating_sub(last));
         }
         if self.resolution == 0 {
             self.resolution = 1_000_000;

@@ -7,13 +7,14 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::background::{Background, MAX_LABELS};
+use super::moments::{ByMoment, MOMENTS};
 use super::state::{Follows, Gaps, State};
 use super::{MAX_STATES, Model};
 use crate::causality::histogram::{BINS, Histogram};
 use crate::causality::path::Next;
 
 /// First bytes of a saved model: name and version of the format.
-const MAGIC: &[u8; 8] = b"wscaus\x00\x01";
+const MAGIC: &[u8; 8] = b"wscaus\x00\x02";
 
 /// Why a saved model cannot be used.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -31,8 +32,7 @@ impl Model {
     /// The learnt model as bytes, for [`Model::load`] after a restart.
     pub fn save(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.extend(self.idle.to_le_bytes());
-        out.extend(self.total.to_le_bytes());
+        self.time.save(&mut out);
         out.extend(self.resolution.to_le_bytes());
         out.extend((self.states.len() as u32).to_le_bytes());
         for (key, state) in sorted(&self.states) {
@@ -47,6 +47,7 @@ impl Model {
             let Background {
                 idle,
                 busy,
+                seen,
                 in_order,
                 overtaken,
                 in_sequence,
@@ -62,6 +63,7 @@ impl Model {
             {
                 out.extend(weight.to_le_bytes());
             }
+            seen.save(&mut out);
         }
         out
     }
@@ -77,8 +79,7 @@ impl Model {
             return Err(ModelError::Version);
         }
         let mut model = Self {
-            idle: f64::from_le_bytes(input.take()?),
-            total: f64::from_le_bytes(input.take()?),
+            time: ByMoment::load(&mut input)?,
             resolution: u64::from_le_bytes(input.take()?),
             ..Self::default()
         };
@@ -98,11 +99,15 @@ impl Model {
                 in_parallel: input.weight()?,
                 single: input.weight()?,
                 repeated: input.weight()?,
+                seen: ByMoment::load(&mut input)?,
             };
             model.background.insert(label, seen);
         }
-        let sound = model.idle.is_finite() && model.total.is_finite() && input.0.is_empty();
-        sound.then_some(model).ok_or(ModelError::Damaged)
+        input
+            .0
+            .is_empty()
+            .then_some(model)
+            .ok_or(ModelError::Damaged)
     }
 }
 
@@ -134,6 +139,22 @@ impl fmt::Display for Next {
             Self::Respond => f.write_str("response"),
             Self::Nothing => f.write_str("nothing"),
         }
+    }
+}
+
+impl ByMoment {
+    fn save(&self, out: &mut Vec<u8>) {
+        let amounts = self.0.iter();
+        amounts.for_each(|amount| out.extend(amount.to_le_bytes()));
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, ModelError> {
+        let mut amounts = [0.0; MOMENTS];
+        for amount in &mut amounts {
+            *amount = f64::from_le_bytes(input.take()?);
+        }
+        let sound = amounts.iter().all(|it| it.is_finite() && *it >= 0.0);
+        sound.then_some(Self(amounts)).ok_or(ModelError::Damaged)
     }
 }
 

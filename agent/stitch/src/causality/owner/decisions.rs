@@ -18,6 +18,9 @@ const EARLY: f32 = 0.125;
 /// one call may be searched.
 const SEARCH: u32 = 64;
 const SEARCH_EACH: u32 = 16;
+/// Trust in timing from which looking for a better joint choice by it is worth
+/// its cost.
+const WORTH_SEARCHING: f32 = 0.3;
 
 impl Owner {
     /// Decides a call together with those that compete with it, as far as all
@@ -39,9 +42,13 @@ impl Owner {
             if desk.config.uses(Method::Route) {
                 route::weigh(solver.scene, *call);
             }
+            solver.weigh_cause(*call);
         }
-        solver.refresh_all(&calls);
-        solver.improve(&calls);
+        let searched = solver.trust >= WORTH_SEARCHING;
+        if searched {
+            solver.refresh_all(&calls);
+            solver.improve(&calls);
+        }
         desk.counters.largest_component = desk.counters.largest_component.max(calls.len() as u64);
         // Where the component was cut, its far end lacks its other neighbours.
         let whole = calls.len() < limit;
@@ -59,10 +66,12 @@ impl Owner {
         belief::propagate(&mut self.scene, &ripe);
         let mut solver = self.solver(desk.config);
         solver.thorough = true;
-        let odds: Vec<_> = ripe
-            .iter()
-            .map(|slot| confidence::odds(&solver, *slot))
-            .collect();
+        let odds = if searched {
+            confidence::odds
+        } else {
+            confidence::greedy
+        };
+        let odds: Vec<_> = ripe.iter().map(|slot| odds(&solver, *slot)).collect();
         for (slot, odds) in ripe.into_iter().zip(odds) {
             self.settle(slot, &odds, desk);
         }

@@ -76,7 +76,8 @@ impl Owner {
     /// Time went on: decides and forgets what is due.
     pub(super) fn advance(&mut self, now: Timestamp, desk: &mut Desk<'_>) {
         if now > self.now {
-            self.model.learn_time(self.now, now, self.scene.open == 0);
+            let (responded, open) = (self.scene.responded, self.scene.open > 0);
+            self.model.learn_time(self.now, now, responded, open);
             self.now = now;
         }
         self.end_turns(now, desk);
@@ -169,15 +170,22 @@ impl Owner {
         let asked = mix(features.callee, features.route);
         let label = |serves: bool| mix(asked, u64::from(serves));
         let serves = self.scene.serves(at.task);
+        let moment = self.scene.moment(at.time);
         if self.scene.habits.served < 1.0 {
             // Which of them this thread will be is not known yet.
             self.model.learn_background(label(!serves), 1.0, true);
         }
         let label = label(serves);
+        self.model.saw(label, moment);
         let links = self.weigh(label, at.time, &said, desk);
         let mut none = Weights::default();
         for (_, method, weight) in said.causes.iter().filter(|(cause, ..)| cause.is_none()) {
             none.add(*method, *weight);
+        }
+        // Threads that serve make a route's calls and a timer's alike.
+        let moment = (!serves).then_some(moment);
+        if let Some(moment) = moment.filter(|_| desk.config.uses(Method::Timing)) {
+            none.set(Method::Timing, self.model.causeless(label, moment));
         }
         let call = Call {
             id,
@@ -200,6 +208,7 @@ impl Owner {
             told: SmallVec::new(),
             sure: 0.0,
             followers: SmallVec::new(),
+            moment,
             rivals: self.scene.open,
             caller: None,
             decided: false,

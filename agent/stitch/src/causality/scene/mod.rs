@@ -12,12 +12,14 @@ use super::adjacency::Adjacency;
 use super::affinity::Affinity;
 use super::audit::Audit;
 use super::call::Call;
+use super::model;
 use super::pool::Pools;
 use super::request::Request;
 use super::sequel::Sequels;
 use super::slab::Slab;
 use crate::event::SocketId;
 use crate::span::TraceId;
+use crate::time::Timestamp;
 
 pub(super) use index::Index;
 pub(super) use kin::Kin;
@@ -54,6 +56,8 @@ pub(super) struct Scene {
     pub(super) audit: Audit,
     /// Requests whose response was not written yet.
     pub(super) open: u32,
+    /// When a response was written last.
+    pub(super) responded: Option<Timestamp>,
     /// Calls by kind, in the order of their starts.
     pub(super) kin: HashMap<u64, Kin>,
     /// How the process treats its threads.
@@ -65,6 +69,11 @@ pub(super) struct Scene {
 }
 
 impl Scene {
+    /// What kind of moment this is.
+    pub(super) fn moment(&self, now: Timestamp) -> model::Moment {
+        model::Moment::at(now, self.responded, self.open > 0)
+    }
+
     /// How far timing is trusted against other evidence: wholly where threads
     /// are unknown, since nothing else is there to decide.
     pub(super) fn trust(&self) -> f32 {

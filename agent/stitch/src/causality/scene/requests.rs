@@ -52,6 +52,7 @@ impl Scene {
             return false;
         };
         request.responded = Some(at);
+        self.responded = self.responded.max(Some(at.time));
         let reader = request.started.task;
         self.open -= 1;
         if let Some(thread) = self.thread(reader) {

@@ -86,8 +86,12 @@ impl Solver<'_> {
         calls.extend(arriving.map(|(call, _)| *call));
         calls.sort_unstable_by_key(|slot| self.order(*slot));
         let path = self.path(request, &calls)?;
-        let ready = calls.iter().zip(path.ready);
-        places.extend(ready.map(|(call, ready)| (*call, Some(request), ready)));
+        // Where nothing changes, the order does not either.
+        let places_now = calls.iter().zip(path.ready).filter(|(slot, ready)| {
+            let row = self.scene.calls.get(**slot);
+            row.is_none_or(|row| row.parent != Some(request) || row.ready != *ready)
+        });
+        places.extend(places_now.map(|(call, ready)| (*call, Some(request), ready)));
         Some(path.likelihood - row.likelihood)
     }
 
