@@ -4,6 +4,7 @@
 use smallvec::SmallVec;
 
 use super::act::Candidate;
+use super::adjacency::Kind;
 use super::call::Call;
 use super::solve::{Gain, PATH_METHOD, PLAIN, Solver};
 use crate::span::Method;
@@ -22,6 +23,10 @@ const DOUBTFUL: f32 = 0.5;
 const ALONE: f32 = 0.9;
 /// Lead from which evidence of structure counts as what decided.
 const STRONG: f32 = 2.0;
+/// A step of an event loop that is right this often may make a choice sure. Many
+/// unsure ones that agree may not: they go wrong together.
+const FIRM: f32 = 0.9;
+const MOST_OF_UNSURE: f32 = 0.89;
 /// Candidates told in a decision.
 const MAX_TOLD: usize = 8;
 
@@ -65,6 +70,7 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
         })
         .collect();
     share_out(&mut odds, row.links.len() + 1, COOLING, trust(solver, row));
+    temper(solver, row, &mut odds);
     odds
 }
 
@@ -97,6 +103,7 @@ pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
         GREEDY_COOLING,
         trust(solver, row),
     );
+    temper(solver, row, &mut odds);
     odds
 }
 
@@ -104,6 +111,33 @@ pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
 fn share_out(odds: &mut [Odds], all: usize, cooling: f32, trust: f32) {
     weigh(odds, all, cooling, trust);
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+}
+
+/// Where only steps of an event loop speak for the best, and none of them is
+/// firm, it is not sure.
+fn temper(solver: &Solver<'_>, call: &Call, odds: &mut [Odds]) {
+    let Some(best) = odds.first_mut().filter(|best| best.request.is_some()) else {
+        return;
+    };
+    let of_best = call
+        .links
+        .iter()
+        .filter(|l| Some(l.request) == best.request);
+    let mut weights = of_best.flat_map(|link| &link.weights.0);
+    let loops = |method: Method| matches!(method, Method::EventLoop | Method::Route);
+    let other = weights.any(|(method, weight)| !loops(*method) && *weight >= STRONG);
+    let after = call.after.map(|(_, manner)| manner);
+    let before = call.before.map(|anchor| anchor.manner);
+    let mut steps = after.into_iter().chain(before).peekable();
+    if call.rivals < 2 || other || steps.peek().is_none() {
+        return;
+    }
+    // That a call belongs to the response before it, nothing ever checks.
+    let mut checked = steps.filter(|manner| manner.kind != Kind::CallAfterResponse);
+    let firm = checked.any(|manner| solver.scene.adjacency.chance(manner) >= FIRM);
+    if !firm {
+        best.probability = best.probability.min(MOST_OF_UNSURE);
+    }
 }
 
 /// How far timing is to be trusted for this call. Without thread ids nothing
