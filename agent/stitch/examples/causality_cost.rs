@@ -2,8 +2,9 @@
 //!
 //! In: a process of the example's own making that serves so many requests at a
 //! time, each with two calls in sequence. Out: µs a link on one core, resident
-//! memory added, and the share of right links, for three kinds of evidence:
-//! blocking threads, trace contexts passed on, and timing alone.
+//! memory added, and the share of right links, for four kinds of evidence:
+//! blocking threads, trace contexts passed on, one thread for all (an event
+//! loop), and timing alone, as in recorded spans that tell no threads.
 //!
 //! Run with `cargo run --release -p wirespan-stitch --example causality_cost`;
 //! `-- timing 64` runs one line of the table only.
@@ -32,6 +33,7 @@ const US: u64 = 1_000;
 enum Kind {
     Thread,
     Explicit,
+    Loop,
     Timing,
 }
 
@@ -44,7 +46,7 @@ impl Kind {
 fn main() {
     println!("evidence  in flight  µs/link  MiB added  right %  sure and wrong %  cut short %");
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    for kind in [Kind::Thread, Kind::Explicit, Kind::Timing] {
+    for kind in [Kind::Thread, Kind::Explicit, Kind::Loop, Kind::Timing] {
         for in_flight in IN_FLIGHT {
             let line = [kind.name(), in_flight.to_string()];
             if wanted.iter().all(|word| line.contains(word)) {
@@ -230,6 +232,7 @@ impl Load {
     fn moment(&self, lane: u64, time: u64) -> Moment {
         let tid = match self.kind {
             Kind::Thread => 100 + lane as u32,
+            Kind::Loop => 100,
             Kind::Explicit | Kind::Timing => 0,
         };
         Moment {

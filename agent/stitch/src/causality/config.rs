@@ -60,7 +60,7 @@ impl Default for Config {
             max_requests: 16_384,
             max_pending: 16_384,
             max_weighed: 128,
-            max_candidates: 128,
+            max_candidates: 48,
             max_component: 256,
             effort: 512,
             without: Vec::new(),

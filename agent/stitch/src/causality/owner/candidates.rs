@@ -19,7 +19,7 @@ const MAX_LATE: usize = 8;
 /// Undecided calls that one request may be a candidate for.
 const MAX_SUITORS: usize = 512;
 /// A candidate that is less likely than the best by so much (in nats) is none.
-const HOPELESS: f32 = 60.0;
+const HOPELESS: f32 = 25.0;
 /// From this weight on (in nats) evidence tells who it was: so many candidates
 /// are kept, should it be wrong.
 const TOLD: f32 = 7.0;
