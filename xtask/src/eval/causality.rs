@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// Write every score to this file.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
+    /// Do not count calls of this service; several may be given.
+    #[arg(long, num_args = 1.., value_name = "SERVICE")]
+    except: Vec<String>,
     /// Do without a kind of evidence: explicit, thread, timing, …
     #[arg(long, value_name = "KIND", value_parser = kind)]
     without: Vec<Method>,
@@ -109,7 +112,7 @@ fn evaluate(
             data: data.to_owned(),
             compress,
             method: method.to_owned(),
-            score: score::score(spans, predictions),
+            score: score::score(spans, predictions, &options.except),
             us_per_link,
         };
         table::print(&row);

@@ -120,13 +120,13 @@ mod tests {
     fn the_engine_beats_every_simple_rule() {
         let spans = spans(400, 12_000);
         let outcome = feed::run(&spans, &Config::default(), &[]).unwrap();
-        let engine = score::score(&spans, &outcome.predictions);
+        let engine = score::score(&spans, &outcome.predictions, &[]);
         assert!(engine.link > 0.97, "{engine:?}");
         assert!(engine.wrong_sure < 0.01, "{engine:?}");
         assert!(engine.calibration_error < 0.03, "{engine:?}");
         assert!(engine.false_parents < 0.05, "{engine:?}");
         for rule in baseline::RULES {
-            let simple = score::score(&spans, &baseline::run(&spans, rule));
+            let simple = score::score(&spans, &baseline::run(&spans, rule), &[]);
             assert!(simple.link < engine.link, "{rule}: {simple:?}");
         }
     }
@@ -138,8 +138,8 @@ mod tests {
         let learnt = feed::run(&calm, &Config::default(), &[]).unwrap().models;
         let cold = feed::run(&busy, &Config::default(), &[]).unwrap();
         let warm = feed::run(&busy, &Config::default(), &learnt).unwrap();
-        let cold = score::score(&busy, &cold.predictions).link;
-        let warm = score::score(&busy, &warm.predictions).link;
+        let cold = score::score(&busy, &cold.predictions, &[]).link;
+        let warm = score::score(&busy, &warm.predictions, &[]).link;
         assert!(warm > cold, "{warm} {cold}");
         assert!(warm > 0.9, "{warm}");
     }
@@ -153,8 +153,8 @@ mod tests {
         };
         let with = feed::run(&spans, &Config::default(), &[]).unwrap();
         let without = feed::run(&spans, &without, &[]).unwrap();
-        let with = score::score(&spans, &with.predictions).link;
-        let without = score::score(&spans, &without.predictions).link;
+        let with = score::score(&spans, &with.predictions, &[]).link;
+        let without = score::score(&spans, &without.predictions, &[]).link;
         assert!(with > without + 0.05, "{with} {without}");
     }
 }

@@ -39,9 +39,11 @@ pub(super) struct Score {
     pub(super) links: u64,
 }
 
-/// Scores predictions against the recorded parents.
-pub(super) fn score(spans: &[Recorded], predictions: &Predictions) -> Score {
-    let calls = || spans.iter().filter(|span| span.kind == Kind::Client);
+/// Scores predictions against the recorded parents; calls of the services
+/// `except` do not count.
+pub(super) fn score(spans: &[Recorded], predictions: &Predictions, except: &[String]) -> Score {
+    let counts = |span: &&Recorded| span.kind == Kind::Client && !except.contains(&span.service);
+    let calls = || spans.iter().filter(counts);
     let mut tally = Tally::default();
     let (mut bad_requests, mut bad_traces) = (BTreeSet::new(), BTreeSet::new());
     let flights = in_flight(spans);
