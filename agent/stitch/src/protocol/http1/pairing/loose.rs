@@ -200,12 +200,26 @@ impl Queue {
         if loose.answers.is_empty() {
             return;
         }
-        if loose.ended() && loose.answers.len() == open && all_answered {
+        let fitting = loose.ended() && loose.answers.len() == open;
+        if fitting && all_answered && (self.counts() || self.follow_requests()) {
             self.align(counters);
         } else {
             self.give_up(Outcome::Gap, counters);
             self.begin_loose();
         }
+    }
+
+    /// Whether no response began before the request that it would be paired
+    /// with: one that did is that of a request that went by unseen.
+    fn follow_requests(&self) -> bool {
+        let requests = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Request(pending) if !pending.taken => Some(&pending.exchange.request),
+            _ => None,
+        });
+        let answers = self.loose.iter().flat_map(|loose| &loose.answers);
+        requests.zip(answers).all(|(request, answer)| {
+            request.message.first.time <= answer.response.message.first.time
+        })
     }
 
     pub(super) fn counts(&self) -> bool {
