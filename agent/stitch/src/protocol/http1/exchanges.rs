@@ -80,9 +80,7 @@ impl Http1 {
             context.counters.responses_unmatched += 1;
         }
         self.end_in_response_head(context);
-        for way in &mut self.ways {
-            way.reader.end_doubt(context.limits);
-        }
+        self.end_doubt(context);
         self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),
@@ -100,6 +98,9 @@ impl Http1 {
                 self.way_mut(responses).reader.end_here();
             }
             self.begin_cut_request(context);
+            if self.way(requests).reader.holds_whole_body() {
+                self.end_doubt(context);
+            }
             if self.early.take().is_some() {
                 context.counters.responses_unmatched += 1;
                 self.queue.begin_loose();
@@ -139,7 +140,10 @@ impl Http1 {
     pub fn is_in_doubt(&self) -> bool {
         self.early.is_some()
             || self.queue.is_in_doubt()
-            || self.ways.iter().any(|way| way.reader.is_lost_inside())
+            || self
+                .ways
+                .iter()
+                .any(|way| way.reader.is_lost_inside() || way.reader.holds_whole_body())
     }
 
     /// How many of the next bytes in a direction are surely content.

@@ -278,7 +278,7 @@ impl Reader {
             State::Beginning => self.read_preface(input, limits),
             State::Between => self.read_head(input, limits),
             State::Body(body) if may_begin && self.is_doubtful(body) => {
-                self.read_doubtful(body, input, limits)
+                self.read_doubtful(input, limits)
             }
             State::Body(_) => {
                 self.take_waiting(input);

@@ -122,6 +122,16 @@ impl Http1 {
         }
     }
 
+    /// No request lies where the body of the last one should be.
+    pub(super) fn end_doubt(&mut self, context: &mut Context<'_>) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        if let Some(signal) = self.way_mut(requests).reader.end_doubt(context.limits) {
+            self.handle_signal(requests, signal, context);
+        }
+    }
+
     pub(super) fn end_request(&mut self, context: &mut Context<'_>) {
         let (Some(direction), Some(ordinal)) = (self.requests, self.sending.take()) else {
             return;

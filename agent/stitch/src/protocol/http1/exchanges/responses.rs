@@ -22,6 +22,11 @@ impl Http1 {
             context.counters.responses_unmatched += 1;
             return self.stop(Protocol::Switched, context);
         }
+        let requests = opposite(self.responses());
+        if self.way(requests).reader.holds_whole_body() {
+            // What came before the response is no request after it.
+            self.end_doubt(context);
+        }
         self.count_first_response();
         let Some(target) = self.queue.assign(context.counters) else {
             self.early = Some(head);
