@@ -253,7 +253,20 @@ impl Flow {
         if place <= self.next {
             return false;
         }
+        // No later bytes will show that the last ones were lost. A single byte was a
+        // FIN: it counts as one.
+        let untold = self.spoke && first.is_none() && self.end.is_none();
+        let tells = untold && place > self.next + 1;
         self.skip_to(place, counters);
+        if tells {
+            let nothing = Piece {
+                time: self.time,
+                offset: place,
+                length: 0,
+                payload: Bytes::new(),
+            };
+            self.hand_out(nothing, out);
+        }
         self.release(out, counters);
         true
     }

@@ -277,6 +277,18 @@ fn a_keep_alive_where_data_is_missing_is_no_data() {
     assert_eq!(text(&outcome).0, "0:abc 5:fg");
 }
 
+/// That the last bytes were lost is told, though nothing comes after them.
+#[test]
+fn an_end_that_was_lost_and_acknowledged_is_told() {
+    let talk = new().send(C, "abc").send(C, "def").ack(S);
+    for closed in [false, true] {
+        let talk = if closed { talk.clone().fin(S) } else { talk.clone() };
+        let outcome = decode(&talk.without(&[4]).segments);
+        assert_eq!(text(&outcome).0, "0:abc 6:", "closed: {closed}");
+        assert_eq!(outcome.counters.gap_bytes, 3);
+    }
+}
+
 /// A loss does not put an answer before its request, or far behind it.
 #[test]
 fn what_waits_for_lost_bytes_keeps_its_order() {
