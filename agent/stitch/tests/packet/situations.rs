@@ -282,7 +282,11 @@ fn a_keep_alive_where_data_is_missing_is_no_data() {
 fn an_end_that_was_lost_and_acknowledged_is_told() {
     let talk = new().send(C, "abc").send(C, "def").ack(S);
     for closed in [false, true] {
-        let talk = if closed { talk.clone().fin(S) } else { talk.clone() };
+        let talk = if closed {
+            talk.clone().fin(S)
+        } else {
+            talk.clone()
+        };
         let outcome = decode(&talk.without(&[4]).segments);
         assert_eq!(text(&outcome).0, "0:abc 6:", "closed: {closed}");
         assert_eq!(outcome.counters.gap_bytes, 3);
@@ -299,4 +303,28 @@ fn what_waits_for_lost_bytes_keeps_its_order() {
     let outcome = decode(&talk.without(&[3]).segments);
     let order: Vec<_> = outcome.data.iter().map(|data| data.direction).collect();
     assert_eq!(order, [Send, Receive].repeat(40));
+}
+
+/// What waits behind lost bytes may itself have come before what it answers.
+#[test]
+fn an_answer_before_what_it_answers_is_put_right_behind_a_loss() {
+    let mut talk = new().send(C, "a").send(S, "lost").ack(C);
+    talk = talk.send(C, "b").send(S, "1").swapped(6, 7);
+    for _ in 0..20 {
+        talk = talk.ack(C);
+    }
+    let outcome = decode(&talk.without(&[4]).segments);
+    let order: Vec<_> = outcome
+        .data
+        .iter()
+        .map(|data| (data.direction, data.time))
+        .collect();
+    assert_eq!(
+        order
+            .iter()
+            .map(|(direction, _)| *direction)
+            .collect::<Vec<_>>(),
+        [Receive, Receive, Send]
+    );
+    assert!(order[1].1 <= order[2].1, "the engine goes by time");
 }
