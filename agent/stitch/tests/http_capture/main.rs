@@ -7,6 +7,7 @@ mod foreign;
 mod http_wire;
 mod in_the_middle;
 mod in_time;
+mod looks_alike;
 mod not_copied;
 
 use http_wire::Wire;

@@ -18,7 +18,7 @@ use crate::stream::{Cause, Piece};
 use self::way::Way;
 use super::framing::{Framing, Noted};
 use super::head::{Head, Kind};
-use super::pairing::{Queue, Target};
+use super::pairing::{Pending, Queue, Target};
 use super::reader::Signal;
 
 pub use self::endings::End;
@@ -149,7 +149,8 @@ impl Http1 {
     /// How many of the next bytes in a direction are surely content.
     pub fn certain(&self, direction: Direction) -> u64 {
         let way = self.way(direction);
-        if way.backlog.is_empty() {
+        let doubtful = way.reader.is_in_doubt() && self.may_begin(direction);
+        if way.backlog.is_empty() && !doubtful {
             way.reader.certain()
         } else {
             0
@@ -253,7 +254,7 @@ impl Http1 {
                     pending.taken || self.queue.may_be_answered()
                 }
                 // That it was refused may have gone by unseen.
-                Some(pending) => expects_continue(&pending.exchange),
+                Some(pending) => expects_continue(pending),
                 None => true,
             };
         }
@@ -323,8 +324,8 @@ impl Http1 {
 }
 
 /// Whether the client may still wait for 100 (Continue).
-fn expects_continue(exchange: &Exchange) -> bool {
-    exchange.interim == 0 && Noted::of(&exchange.request.fields).expects
+fn expects_continue(pending: &Pending) -> bool {
+    !pending.continued && Noted::of(&pending.exchange.request.fields).expects
 }
 
 fn opposite(direction: Direction) -> Direction {

@@ -34,6 +34,8 @@ pub struct Pending {
     pub ordinal: u64,
     /// What is known so far.
     pub exchange: Box<Exchange>,
+    /// 100 (Continue) has come.
+    pub continued: bool,
     /// The request has ended.
     pub sent: bool,
     /// Its final response has begun.
@@ -139,13 +141,15 @@ impl Queue {
         self.slots.len() - usize::from(taken)
     }
 
-    /// Whether an open request is `HEAD`.
-    pub fn may_be_bodiless(&self) -> bool {
-        self.slots.iter().any(|slot| match slot {
-            Slot::Request(pending) => &pending.exchange.request.method[..] == b"HEAD",
-            Slot::Evicted { bodiless, .. } => *bodiless,
-            Slot::Missed { .. } => false,
-        })
+    /// Whether the open requests are `HEAD`: `None` if some are.
+    pub fn bodiless(&self) -> Option<bool> {
+        let mut open = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Request(pending) => Some(&pending.exchange.request.method[..] == b"HEAD"),
+            Slot::Evicted { bodiless, .. } => Some(*bodiless),
+            Slot::Missed { .. } => None,
+        });
+        let first = open.next().unwrap_or(false);
+        open.all(|other| other == first).then_some(first)
     }
 
     /// The request in front, if one was seen.
@@ -354,6 +358,7 @@ impl Pending {
         Self {
             ordinal,
             exchange,
+            continued: false,
             sent: false,
             taken: false,
             answered: false,

@@ -1,5 +1,6 @@
 //! How a connection ends, and what that says of its exchanges.
 
+use crate::event::Direction;
 use crate::protocol::http1::pairing::Target;
 
 use super::{Context, Http1, opposite};
@@ -20,6 +21,12 @@ pub enum End {
 }
 
 impl Http1 {
+    /// The connection is closed, and more may have gone by in this direction than
+    /// was seen.
+    pub fn end_is_unknown(&mut self, direction: Direction) {
+        self.way_mut(direction).reader.lose_close();
+    }
+
     pub(super) fn end_by_close(&mut self, end: End, context: &mut Context<'_>) {
         self.end_open_bodies(end, context);
         let known = end != End::EndOfInput || !self.queue.is_unconfirmed();

@@ -16,7 +16,7 @@ impl Http1 {
             return;
         };
         if (100..200).contains(&status) && status != 101 {
-            return self.skip_interim();
+            return self.skip_interim(status);
         }
         if status == 101 && self.queue.is_empty() {
             context.counters.responses_unmatched += 1;
@@ -100,9 +100,12 @@ impl Http1 {
         }
     }
 
-    fn skip_interim(&mut self) {
-        if let Some(front) = self.queue.front_mut() {
+    fn skip_interim(&mut self, status: u16) {
+        // It may belong to another one where some may have gone by unseen.
+        let certain = !self.queue.is_loose();
+        if let Some(front) = self.queue.front_mut().filter(|_| certain) {
             front.exchange.interim += 1;
+            front.continued |= status == 100;
         }
         let responses = self.responses();
         self.way_mut(responses).reader.expect_body(Framing::None);
@@ -123,18 +126,22 @@ impl Http1 {
         };
         let method = asking.map(|asking| &asking.exchange.request.method[..]);
         let bodiless = match self.target {
-            Some(Target::Front) => method == Some(b"HEAD"),
-            Some(Target::Evicted { bodiless }) => bodiless,
-            _ => self.queue.may_be_bodiless(),
+            Some(Target::Front) => Some(method == Some(b"HEAD")),
+            Some(Target::Evicted { bodiless }) => Some(bodiless),
+            _ => self.queue.bodiless(),
         };
         let tunnel = method == Some(b"CONNECT") && (200..300).contains(&status);
         if status == 101 || tunnel {
             return None;
         }
-        if bodiless || status == 204 || status == 304 {
+        if bodiless == Some(true) || status == 204 || status == 304 {
             return Some(Framing::None);
         }
-        Some(Noted::of(fields).response(version, anomalies))
+        let framing = Noted::of(fields).response(version, anomalies);
+        Some(match (bodiless, framing) {
+            (None, Framing::Length(_) | Framing::Chunked { .. }) => Framing::Unknown,
+            _ => framing,
+        })
     }
 
     /// Gives the response to whom it belongs.

@@ -20,6 +20,11 @@ impl Reader {
         body == Body::UntilClose || self.message.body_wire_size == 0
     }
 
+    /// Whether such a body is being read.
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self.state, State::Body(body) if self.is_doubtful(body))
+    }
+
     /// Reads such a body, or finds the next head in its place.
     pub(super) fn read_doubtful(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
         let begins = match self.kind {
