@@ -2,7 +2,6 @@
 //! before anybody looked.
 
 mod foreign;
-#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../http_wire/mod.rs"]
 mod http_wire;
 mod in_the_middle;

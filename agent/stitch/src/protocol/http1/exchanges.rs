@@ -18,7 +18,7 @@ use crate::stream::{Cause, Piece};
 use self::way::Way;
 use super::framing::{Framing, Noted};
 use super::head::{Head, Kind};
-use super::pairing::{Pending, Queue, Target};
+use super::pairing::{Queue, Target};
 use super::reader::Signal;
 
 pub use self::endings::End;
@@ -42,6 +42,8 @@ pub struct Http1 {
     /// The number of a request after which the connection may carry something
     /// else, which would not be seen from its first bytes.
     switching: Option<u64>,
+    /// The request to which 100 (Continue) came last.
+    continued: Option<u64>,
     /// Number of the next request when the response began.
     ordinal_then: u64,
     /// A final response has been seen.
@@ -201,7 +203,7 @@ impl Http1 {
         let rest = std::mem::take(&mut way.backlog);
         self.read(direction, piece, context);
         if self.carries.is_none() {
-            self.way_mut(direction).backlog.extend(rest);
+            self.way_mut(direction).hold_behind(rest);
         }
         true
     }
@@ -254,7 +256,10 @@ impl Http1 {
                     pending.taken || self.queue.may_be_answered()
                 }
                 // That it was refused may have gone by unseen.
-                Some(pending) => expects_continue(pending),
+                Some(pending) => {
+                    self.continued != Some(pending.ordinal)
+                        && Noted::of(&pending.exchange.request.fields).expects
+                }
                 None => true,
             };
         }
@@ -321,11 +326,6 @@ impl Http1 {
     fn responses(&self) -> Direction {
         self.requests.map_or(Direction::Send, opposite)
     }
-}
-
-/// Whether the client may still wait for 100 (Continue).
-fn expects_continue(pending: &Pending) -> bool {
-    !pending.continued && Noted::of(&pending.exchange.request.fields).expects
 }
 
 fn opposite(direction: Direction) -> Direction {

@@ -5,6 +5,7 @@
 //! to begin. Where some may have gone by unseen, the queue is [`loose`].
 
 mod loose;
+mod slots;
 
 use std::collections::VecDeque;
 
@@ -12,6 +13,7 @@ use crate::exchange::{Anomaly, CaptureMarks, Exchange, Outcome, Progress, Step};
 use crate::protocol::Counters;
 
 use self::loose::Loose;
+use self::slots::{Slot, Slots};
 use super::exchanges::End;
 
 pub use self::loose::Answer;
@@ -19,7 +21,7 @@ pub use self::loose::Answer;
 /// The requests of a connection that wait for their responses.
 #[derive(Debug, Default)]
 pub struct Queue {
-    slots: VecDeque<Slot>,
+    slots: Slots,
     loose: Option<Box<Loose>>,
     /// Whether the client waits for each response before its next request: up
     /// with each request that did, far down with each that did not.
@@ -34,8 +36,6 @@ pub struct Pending {
     pub ordinal: u64,
     /// What is known so far.
     pub exchange: Box<Exchange>,
-    /// 100 (Continue) has come.
-    pub continued: bool,
     /// The request has ended.
     pub sent: bool,
     /// Its final response has begun.
@@ -58,20 +58,6 @@ pub enum Target {
     },
     /// To none that was seen.
     Unmatched,
-}
-
-#[derive(Debug)]
-enum Slot {
-    Request(Pending),
-    /// So many requests of which only the number is kept.
-    Evicted {
-        count: u32,
-        bodiless: bool,
-    },
-    /// At least so many requests went by unseen here.
-    Missed {
-        at_least: u32,
-    },
 }
 
 /// A client with so much patience is believed to wait for each response. One
@@ -101,11 +87,8 @@ impl Queue {
 
     /// The exchange with this number, unless it was handed out.
     pub fn exchange(&self, ordinal: u64) -> Option<&Exchange> {
-        let waiting = self.slots.iter().rev().find_map(|slot| match slot {
-            Slot::Request(pending) if pending.ordinal == ordinal => Some(&*pending.exchange),
-            _ => None,
-        });
-        waiting.or_else(|| {
+        let waiting = self.slots.request(ordinal);
+        waiting.map(|pending| &*pending.exchange).or_else(|| {
             self.out.iter().find_map(|progress| match &progress.step {
                 Step::Finished(exchange) if progress.ordinal == ordinal => Some(&**exchange),
                 _ => None,
@@ -143,13 +126,7 @@ impl Queue {
 
     /// Whether the open requests are `HEAD`: `None` if some are.
     pub fn bodiless(&self) -> Option<bool> {
-        let mut open = self.slots.iter().filter_map(|slot| match slot {
-            Slot::Request(pending) => Some(&pending.exchange.request.method[..] == b"HEAD"),
-            Slot::Evicted { bodiless, .. } => Some(*bodiless),
-            Slot::Missed { .. } => None,
-        });
-        let first = open.next().unwrap_or(false);
-        open.all(|other| other == first).then_some(first)
+        self.slots.bodiless()
     }
 
     /// The request in front, if one was seen.
@@ -211,16 +188,16 @@ impl Queue {
         false
     }
 
-    /// Adds a request; `limit` is the number that may wait.
+    /// Adds a request; `limit` is that of [`crate::protocol::Limits::pending`].
     pub fn push(&mut self, pending: Pending, limit: usize, counters: &mut Counters) {
         let ordinal = pending.ordinal;
         self.tell(ordinal, Step::Requested);
-        if self.slots.len() < limit {
+        if self.slots.bytes() < limit {
             return self.slots.push_back(Slot::Request(pending));
         }
         counters.pending_limit += 1;
-        let is_head = &pending.exchange.request.method[..] == b"HEAD";
-        let full = self.slots.len() >= 2 * limit;
+        let is_head = pending.is_head();
+        let full = self.slots.bytes() >= 2 * limit;
         match self.slots.back_mut() {
             Some(Slot::Evicted { count, bodiless }) if *bodiless == is_head => *count += 1,
             _ if !full => self.slots.push_back(Slot::Evicted {
@@ -322,7 +299,7 @@ impl Queue {
         if let Some(loose) = &mut self.loose {
             counters.responses_unmatched += loose.answers.len() as u64;
             loose.paid += loose.answers.len() as u32;
-            loose.answers.clear();
+            loose.clear();
         }
     }
 
@@ -358,10 +335,12 @@ impl Pending {
         Self {
             ordinal,
             exchange,
-            continued: false,
             sent: false,
             taken: false,
             answered: false,
         }
+    }
+    fn is_head(&self) -> bool {
+        &self.exchange.request.method[..] == b"HEAD"
     }
 }

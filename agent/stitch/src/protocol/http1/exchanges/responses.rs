@@ -105,7 +105,9 @@ impl Http1 {
         let certain = !self.queue.is_loose();
         if let Some(front) = self.queue.front_mut().filter(|_| certain) {
             front.exchange.interim += 1;
-            front.continued |= status == 100;
+            if status == 100 {
+                self.continued = Some(front.ordinal);
+            }
         }
         let responses = self.responses();
         self.way_mut(responses).reader.expect_body(Framing::None);
@@ -170,7 +172,8 @@ impl Http1 {
                     marks,
                     ended: false,
                 };
-                if self.queue.float(answer, context.counters) {
+                let limit = context.limits.pending;
+                if self.queue.float(answer, limit, context.counters) {
                     self.target = Some(Target::Front);
                 }
             }

@@ -12,11 +12,14 @@
 //!
 //! What cannot be proven is handed out as [`Outcome::Gap`], without a response.
 
+use std::collections::VecDeque;
+
 use crate::exchange::{Anomalies, CaptureMarks, Message, Outcome, Response, Step};
 use crate::protocol::Counters;
 use crate::protocol::http1::reader::Loss;
 
-use super::{LEAST_PATIENT, PATIENT, Queue, Slot, Target};
+use super::slots::Slot;
+use super::{LEAST_PATIENT, PATIENT, Queue, Target};
 
 /// A response in a loose queue.
 #[derive(Debug)]
@@ -45,7 +48,9 @@ pub(super) struct Loose {
     /// Responses to missed requests that came before it was known of them.
     pub(super) paid: u32,
     /// Responses since the oldest open request; at most as many as those.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: VecDeque<Answer>,
+    /// Bytes of memory that those keep, about.
+    bytes: usize,
 }
 
 /// A response is hardly smaller than this.
@@ -84,8 +89,17 @@ impl Queue {
     }
 
     /// Takes the response that was assigned to [`Target::Floating`]; returns
-    /// whether it has found its request, which is then in front.
-    pub fn float(&mut self, answer: Answer, counters: &mut Counters) -> bool {
+    /// whether it has found its request, which is then in front. `limit` is that of
+    /// [`crate::protocol::Limits::pending`].
+    pub fn float(&mut self, answer: Answer, limit: usize, counters: &mut Counters) -> bool {
+        let kept = self.loose.as_ref().map_or(0, |loose| loose.bytes);
+        if kept >= limit {
+            counters.pending_limit += 1;
+            counters.responses_unmatched += 1;
+            self.give_up(Outcome::Gap, counters);
+            self.begin_loose();
+            return false;
+        }
         let open = self.open();
         let Some(loose) = &mut self.loose else {
             return false;
@@ -97,17 +111,19 @@ impl Queue {
             return false;
         }
         if loose.answers.len() >= open {
-            loose.answers.remove(0);
+            let oldest = loose.answers.pop_front();
+            loose.bytes -= oldest.map_or(0, |oldest| oldest.bytes());
             counters.responses_unmatched += 1;
             self.patience = LEAST_PATIENT;
         }
-        loose.answers.push(answer);
+        loose.bytes += answer.bytes();
+        loose.answers.push_back(answer);
         loose.counts(open) && !loose.unconfirmed && self.align(counters)
     }
 
     /// The floating response that came last.
     pub fn last_answer(&mut self) -> Option<&mut Answer> {
-        self.loose.as_mut()?.answers.last_mut()
+        self.loose.as_mut()?.answers.back_mut()
     }
 
     /// The response that should begin now was not seen to: the request in front
@@ -122,15 +138,16 @@ impl Queue {
             return;
         }
         let waited = self.open() as u64;
-        match self.slots.pop_front() {
+        match self.slots.front() {
             Some(Slot::Request(pending)) if !pending.taken => {
-                self.hand_out(pending, Outcome::Gap, counters);
+                self.finish(Outcome::Gap, counters);
             }
             Some(Slot::Missed { .. }) => {
+                self.slots.pop_front();
                 self.loosen_by(0, counters);
                 return self.loosen(loss.events, counters);
             }
-            Some(other) => self.slots.push_front(other),
+            Some(_) => {}
             None => return self.begin_loose(),
         }
         if waited > 1 && loss.bytes < (waited - 1) * SMALL_RESPONSE {
@@ -275,13 +292,13 @@ impl Queue {
 
     /// Requests were missed in front of the open ones.
     pub(super) fn loosen_by(&mut self, at_least: u32, counters: &mut Counters) {
-        let later = std::mem::take(&mut self.slots);
+        let mut later = std::mem::take(&mut self.slots);
         self.loose = Some(Box::new(Loose {
             missed_requests: true,
             owed: at_least,
             ..Loose::default()
         }));
-        for slot in later {
+        while let Some(slot) = later.pop_front() {
             match slot {
                 Slot::Missed { at_least } => self.push_missed(at_least, counters),
                 Slot::Evicted { count, .. } => self.push_missed(count, counters),
@@ -292,6 +309,12 @@ impl Queue {
 }
 
 impl Loose {
+    /// The answers have been given up.
+    pub(super) fn clear(&mut self) {
+        self.answers.clear();
+        self.bytes = 0;
+    }
+
     /// Whether there are responses, and all have ended.
     pub(super) fn ended(&self) -> bool {
         !self.answers.is_empty() && self.answers.iter().all(|answer| answer.ended)
@@ -304,6 +327,10 @@ impl Loose {
 }
 
 impl Answer {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.response.fields.size()
+    }
+
     /// The response has ended.
     pub fn end(&mut self, message: Message, anomalies: Anomalies, marks: CaptureMarks) {
         self.response.message = message;
