@@ -11,7 +11,7 @@ mod switching;
 mod way;
 
 use crate::event::Direction;
-use crate::exchange::{Exchange, Outcome, Progress, Role};
+use crate::exchange::{CaptureMarks, Exchange, Outcome, Progress, Role};
 use crate::protocol::{Counters, Limits, Protocol};
 use crate::stream::{Cause, Piece};
 
@@ -44,6 +44,8 @@ pub struct Http1 {
     switching: Option<u64>,
     /// The request to which 100 (Continue) came last.
     continued: Option<u64>,
+    /// A final response may have gone by behind an interim one.
+    hidden: bool,
     /// Number of the next request when the response began.
     ordinal_then: u64,
     /// A final response has been seen.
@@ -253,7 +255,7 @@ impl Http1 {
         if self.requests == Some(direction) {
             return match self.queue.last() {
                 Some(pending) if self.way(direction).reader.is_lost_inside() => {
-                    pending.taken || self.queue.may_be_answered()
+                    pending.taken || self.queue.may_be_answered() || is_cut_get(&pending.exchange)
                 }
                 // That it was refused may have gone by unseen.
                 Some(pending) => {
@@ -326,6 +328,12 @@ impl Http1 {
     fn responses(&self) -> Direction {
         self.requests.map_or(Direction::Send, opposite)
     }
+}
+
+/// Whether a request hardly has a body, though that was not captured.
+fn is_cut_get(exchange: &Exchange) -> bool {
+    let cut = exchange.capture.contains(CaptureMarks::TRUNCATED);
+    cut && matches!(&exchange.request.method[..], b"GET" | b"HEAD")
 }
 
 fn opposite(direction: Direction) -> Direction {

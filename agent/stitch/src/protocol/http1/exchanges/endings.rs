@@ -35,7 +35,7 @@ impl Http1 {
         let responses_lost = self
             .requests
             .is_some_and(|requests| self.way(opposite(requests)).reader.is_lost());
-        let unexplained = self.queue.is_loose() && responses_lost && self.answered;
+        let unexplained = self.hidden || (self.queue.is_loose() && responses_lost && self.answered);
         self.queue.close(end, unexplained, context.counters);
     }
 

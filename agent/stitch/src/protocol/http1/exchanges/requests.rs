@@ -74,6 +74,9 @@ impl Http1 {
     /// was lost in its head.
     fn settle_before_request(&mut self, known: bool, context: &mut Context<'_>) {
         self.end_doubtful_response(context);
+        if std::mem::take(&mut self.hidden) {
+            self.queue.loosen(false, context.counters);
+        }
         let complete = self.missed.is_none() && known;
         if self.queue.before_request(complete, context.counters) {
             self.target = Some(Target::Front);

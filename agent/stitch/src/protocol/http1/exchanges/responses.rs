@@ -16,7 +16,7 @@ impl Http1 {
             return;
         };
         if (100..200).contains(&status) && status != 101 {
-            return self.skip_interim(status);
+            return self.skip_interim(status, head.whole);
         }
         if status == 101 && self.queue.is_empty() {
             context.counters.responses_unmatched += 1;
@@ -33,6 +33,7 @@ impl Http1 {
             return;
         };
         self.begin_answer(target);
+        self.hidden = false;
         let reader = &self.way(self.responses()).reader;
         let (mut anomalies, marks) = reader.notes();
         let message = reader.message();
@@ -100,7 +101,9 @@ impl Http1 {
         }
     }
 
-    fn skip_interim(&mut self, status: u16) {
+    /// If it is not `whole`, the final response may be in what was not seen. It is
+    /// not if there is one before the next request.
+    fn skip_interim(&mut self, status: u16, whole: bool) {
         // It may belong to another one where some may have gone by unseen.
         let certain = !self.queue.is_loose();
         if let Some(front) = self.queue.front_mut().filter(|_| certain) {
@@ -109,8 +112,14 @@ impl Http1 {
                 self.continued = Some(front.ordinal);
             }
         }
+        let framing = if whole {
+            Framing::None
+        } else {
+            Framing::Unknown
+        };
+        self.hidden = !whole;
         let responses = self.responses();
-        self.way_mut(responses).reader.expect_body(Framing::None);
+        self.way_mut(responses).reader.expect_body(framing);
     }
 
     /// What follows a final response; `None` if that is no longer HTTP.

@@ -23,9 +23,9 @@ pub(super) enum Slot {
 /// Places in the order of their requests.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// Each with the number of the last request up to it.
+    /// Each with the number of the first request behind it.
     places: VecDeque<(u64, Slot)>,
-    newest: u64,
+    next: u64,
     bytes: usize,
     /// Requests that are `HEAD`, and not.
     bodiless: [usize; 2],
@@ -76,7 +76,7 @@ impl Slots {
 
     /// The request with this number.
     pub(super) fn request(&self, ordinal: u64) -> Option<&Pending> {
-        let place = self.places.partition_point(|(last, _)| *last < ordinal);
+        let place = self.places.partition_point(|(next, _)| *next <= ordinal);
         match self.places.get(place) {
             Some((_, Slot::Request(pending))) if pending.ordinal == ordinal => Some(pending),
             _ => None,
@@ -85,10 +85,10 @@ impl Slots {
 
     pub(super) fn push_back(&mut self, slot: Slot) {
         if let Slot::Request(pending) = &slot {
-            self.newest = pending.ordinal;
+            self.next = pending.ordinal + 1;
         }
         self.count(&slot, usize::wrapping_add);
-        self.places.push_back((self.newest, slot));
+        self.places.push_back((self.next, slot));
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Slot> {
