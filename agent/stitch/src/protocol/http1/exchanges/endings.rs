@@ -83,13 +83,23 @@ impl Http1 {
             pending.exchange.request.message = reader.message();
             pending.exchange.capture.insert(reader.notes().1);
         }
-        if self.target == Some(Target::Front)
-            && let Some(front) = self.queue.front_mut()
-            && let Some(answer) = &mut front.exchange.response
-        {
-            let reader = &self.ways[response].reader;
-            answer.message = reader.message();
-            front.exchange.capture.insert(reader.notes().1);
+        let reader = &self.ways[response].reader;
+        match self.target {
+            Some(Target::Front) => {
+                if let Some(front) = self.queue.front_mut()
+                    && let Some(answer) = &mut front.exchange.response
+                {
+                    answer.message = reader.message();
+                    front.exchange.capture.insert(reader.notes().1);
+                }
+            }
+            Some(Target::Floating) => {
+                if let Some(answer) = self.queue.last_answer() {
+                    answer.response.message = reader.message();
+                    answer.marks.insert(reader.notes().1);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -205,25 +205,34 @@ impl Queue {
     /// Nothing more comes; `complete` says that no request was missed.
     pub fn settle_at_end(&mut self, complete: bool, counters: &mut Counters) {
         let all_answered = self.counts() || self.patience >= PATIENT;
-        self.settle(complete && all_answered, counters);
+        // The last response need not have ended to be known as the last.
+        if complete && all_answered && self.fits() {
+            self.align(counters);
+        } else {
+            self.settle(false, counters);
+        }
     }
 
     /// Nothing more is expected from what came before: pairs what can be paired
     /// if `all_answered` is beyond doubt, gives up what had responses but
     /// cannot. Requests without any wait on.
     pub(super) fn settle(&mut self, all_answered: bool, counters: &mut Counters) {
-        let open = self.open();
         let Some(loose) = &self.loose else { return };
         if loose.answers.is_empty() {
             return;
         }
-        let fitting = loose.ended() && loose.answers.len() == open;
-        if fitting && all_answered && (self.counts() || self.follow_requests()) {
+        if loose.ended() && all_answered && self.fits() {
             self.align(counters);
         } else {
             self.give_up(Outcome::Gap, counters);
             self.begin_loose();
         }
+    }
+
+    /// Whether each open request has a response that may be its.
+    fn fits(&self) -> bool {
+        let answers = self.loose.as_ref().map_or(0, |loose| loose.answers.len());
+        answers > 0 && answers == self.open() && (self.counts() || self.follow_requests())
     }
 
     /// Whether no response began before the request that it would be paired
