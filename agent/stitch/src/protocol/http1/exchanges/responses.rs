@@ -23,7 +23,8 @@ impl Http1 {
             return self.stop(Protocol::Switched, context);
         }
         let requests = opposite(self.responses());
-        if self.way(requests).reader.holds_whole_body() {
+        let answers_last = self.queue.last().is_some_and(|last| !last.taken);
+        if answers_last && self.way(requests).reader.holds_whole_body() {
             // What came before the response is no request after it.
             self.end_doubt(context);
         }
