@@ -21,10 +21,13 @@ const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const CHUNKED: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 
+const EXPECTING: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
+      Content-Length: 1000000\r\n\r\n";
+
 /// What a peer does, so many times.
 type Misdeed = fn(&mut Peer, u64);
 
-const MISDEEDS: [(&str, Misdeed, [u64; 2]); 8] = [
+const MISDEEDS: [(&str, Misdeed, [u64; 2]); 9] = [
     ("idle connections, nothing said", silent, [10_000, 100_000]),
     (
         "idle connections, a request each",
@@ -39,6 +42,11 @@ const MISDEEDS: [(&str, Misdeed, [u64; 2]); 8] = [
     (
         "bytes of a head, one by one",
         dribbled,
+        [16 << 10, 64 << 10],
+    ),
+    (
+        "bytes of a body that may be none, one by one",
+        doubtful,
         [16 << 10, 64 << 10],
     ),
     (
@@ -103,6 +111,14 @@ fn dribbled(peer: &mut Peer, times: u64) {
         for byte in [b"A: ", &[b'a'; 59][..], b"\r\n"].concat() {
             peer.says(0, Direction::Receive, &[byte]);
         }
+    }
+}
+
+fn doubtful(peer: &mut Peer, times: u64) {
+    peer.says(0, Direction::Receive, EXPECTING);
+    peer.says(0, Direction::Receive, b"GET /");
+    for _ in 5..times {
+        peer.says(0, Direction::Receive, b"a");
     }
 }
 

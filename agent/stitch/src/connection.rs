@@ -89,6 +89,9 @@ impl Connection {
             if let Some(hole) = hole {
                 self.handle_piece(direction, hole, counters);
             }
+            if end.is_none() {
+                self.http.end_is_unknown(direction);
+            }
         }
         let end = if closed.reset {
             End::Reset
@@ -175,6 +178,10 @@ impl Connection {
         if self.http.carries().is_some() {
             self.ignored = true;
             self.verdicts = [Some(Verdict::Ignore(self.socket)), None];
+            return;
+        }
+        if self.source == Source::Packets {
+            // What was captured cannot be asked for: what is missing was lost.
             return;
         }
         let certain = self.http.certain(direction);

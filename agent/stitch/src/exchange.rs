@@ -374,6 +374,11 @@ impl Fields {
         self.raw.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
     /// Names and values, in the order they were sent.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.index.iter().map(|field| {

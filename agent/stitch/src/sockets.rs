@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
-use smallvec::SmallVec;
 
 use crate::causality::ExchangeId;
 use crate::connection::Connection;
@@ -16,7 +15,8 @@ pub(crate) struct Socket {
     pub(crate) facts: event::Connection,
     pub(crate) source: event::Source,
     pub(crate) http: Connection,
-    pub(crate) open: SmallVec<[Open; 1]>,
+    /// In the order of their requests.
+    pub(crate) open: VecDeque<Open>,
     /// The deadline that a timer is set for.
     pub(crate) timer: Option<Timestamp>,
     pub(crate) requests: u64,
@@ -48,7 +48,7 @@ impl Socket {
             facts,
             source,
             http,
-            open: SmallVec::new(),
+            open: VecDeque::new(),
             timer: None,
             requests: 0,
             last_used: Timestamp(0),
@@ -69,8 +69,19 @@ impl Socket {
 
     /// Ends the exchange `ordinal`; `None` if it never began.
     pub(crate) fn close(&mut self, ordinal: u64) -> Option<Open> {
-        let at = self.open.iter().position(|open| open.ordinal == ordinal)?;
-        Some(self.open.remove(at))
+        let place = self.place(ordinal)?;
+        self.open.remove(place)
+    }
+
+    /// The exchange `ordinal`, if it is open.
+    pub(crate) fn find(&self, ordinal: u64) -> Option<Open> {
+        Some(self.open[self.place(ordinal)?])
+    }
+
+    fn place(&self, ordinal: u64) -> Option<usize> {
+        let open = &self.open;
+        open.binary_search_by_key(&ordinal, |open| open.ordinal)
+            .ok()
     }
 }
 

@@ -7,10 +7,11 @@ mod http_wire;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_wire::{Wire, data};
+use http_wire::{Outcome, Wire, data};
 use wirespan_stitch::connection::{Connection, Step};
 use wirespan_stitch::event::{Data, Direction, SocketId, Source};
-use wirespan_stitch::protocol::{Counters, Limits};
+use wirespan_stitch::exchange::Outcome::{Complete, Evicted};
+use wirespan_stitch::protocol::Counters;
 
 /// Runs the events once; returns the exchanges handed out and the time it took.
 fn run(events: Vec<Data>) -> (u64, Duration) {
@@ -89,22 +90,36 @@ fn chunks_of_one_byte_take_linear_time() {
     assert!(long < short * 12 + Duration::from_millis(50));
 }
 
-#[test]
-fn a_pipeline_of_ten_thousand_is_counted_and_bounded() {
-    let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10_000);
-    let responses = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".repeat(10_000);
-    let last = "GET /last HTTP/1.1\r\nHost: x\r\n\r\n";
+/// A pipeline of so many requests, then all answers, then one more exchange.
+fn pipeline(requests: usize) -> Outcome {
     let wire = Wire::new()
-        .request(requests)
-        .response(responses)
-        .request(last)
+        .request("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(requests))
+        .response("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".repeat(requests))
+        .request("GET /last HTTP/1.1\r\nHost: x\r\n\r\n")
         .response("HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n");
     let outcome = wire.run(&wire.whole());
-    let kept = Limits::default().pending as u64;
-    assert_eq!(outcome.counters.pending_limit, 10_000 - kept);
-    assert_eq!(outcome.counters.requests, 10_001);
-    assert_eq!(outcome.lines()[10_000], "GET /last 201 0/0 Complete");
-    assert_eq!(outcome.lines()[0], "GET / 200 0/0 Complete");
+    assert_eq!(outcome.counters.requests, requests as u64 + 1);
+    assert_eq!(outcome.lines()[requests], "GET /last 201 0/0 Complete");
+    outcome
+}
+
+#[test]
+fn a_pipeline_of_ten_thousand_is_paired() {
+    let outcome = pipeline(10_000);
+    assert_eq!(outcome.counters.pending_limit, 0);
+    assert_eq!(outcome.counters.exchanges_by(Complete), 10_001);
+}
+
+#[test]
+fn a_longer_pipeline_is_bounded_and_counted() {
+    let outcome = pipeline(100_000);
+    let counters = &outcome.counters;
+    assert!(counters.pending_limit > 50_000);
+    assert_eq!(counters.exchanges_by(Evicted), counters.pending_limit);
+    assert_eq!(
+        counters.exchanges_by(Complete),
+        100_001 - counters.pending_limit
+    );
 }
 
 #[test]

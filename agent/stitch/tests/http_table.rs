@@ -5,9 +5,11 @@ mod http_cases;
 mod http_wire;
 
 use http_cases::{Case, cases};
-use http_wire::{Outcome, line, without};
+use http_wire::{Outcome, Wire, line, without};
 use wirespan_stitch::event::{Data, Direction};
-use wirespan_stitch::exchange::Version;
+use wirespan_stitch::exchange::Outcome::Complete;
+use wirespan_stitch::exchange::{Anomaly, CaptureMarks, Version};
+use wirespan_stitch::protocol::Limits;
 
 #[test]
 fn whole() {
@@ -35,6 +37,33 @@ fn cut_in_two_everywhere() {
             let outcome = case.wire.run(&events);
             assert_eq!(outcome.lines(), case.seen, "{} cut at {cut}", case.name);
         }
+    }
+}
+
+/// Each kind is told of some conversation, and counted.
+#[test]
+fn every_anomaly() {
+    let mut counted = [0; Anomaly::ALL.len()];
+    let large = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n",
+        "a".repeat(500)
+    );
+    let small = Limits {
+        head: 256,
+        ..Limits::default()
+    };
+    let large = Wire::new().request(large);
+    let in_pieces = large.pieces(|_| vec![100]);
+    let others = cases()
+        .into_iter()
+        .map(|case| case.wire.run(&case.wire.whole()));
+    for outcome in others.chain([large.run_with(&in_pieces, &small)]) {
+        for (sum, count) in counted.iter_mut().zip(outcome.counters.anomalies) {
+            *sum += count;
+        }
+    }
+    for anomaly in Anomaly::ALL {
+        assert!(counted[anomaly as usize] > 0, "no case of {anomaly:?}");
     }
 }
 
@@ -102,6 +131,28 @@ fn is_true(outcome: &Outcome, truth: &Outcome) -> Result<(), String> {
         let Some(response) = &seen.response else {
             continue;
         };
+        let sizes = [
+            (
+                &request.message,
+                &seen.request.message,
+                CaptureMarks::REQUEST_SIZE_UNKNOWN,
+            ),
+            (
+                &exchange.response.as_ref().unwrap_or(response).message,
+                &response.message,
+                CaptureMarks::RESPONSE_SIZE_UNKNOWN,
+            ),
+        ];
+        for (truth, told, unknown) in sizes {
+            let known = seen.outcome == Complete && !seen.capture.contains(unknown);
+            if known && truth.body_size != told.body_size {
+                return Err(format!(
+                    "{} has the sizes of {}",
+                    line(exchange),
+                    line(seen)
+                ));
+            }
+        }
         let paired = exchange.response.as_ref().is_some_and(|of_truth| {
             of_truth.status == response.status && of_truth.message.offset == response.message.offset
         });

@@ -102,8 +102,8 @@ impl Plan {
         let small = Limits {
             head: 256,
             trailer: 64,
-            pending: 3,
-            backlog: 128,
+            pending: 2048,
+            backlog: 512,
             skip: 16,
             ..Limits::default()
         };

@@ -127,7 +127,7 @@ impl Exchanges {
         learning::note(&mut self.names, exchange, &features, facts.peer);
         let call = (source == Source::Packets).then_some(ExchangeId(exchange_id.0 + 1));
         socket.requests += 1;
-        socket.open.push(Open {
+        socket.open.push_back(Open {
             ordinal,
             id: exchange_id,
             call,
@@ -175,12 +175,7 @@ impl Exchanges {
     }
 
     fn answering(&mut self, socket: &Socket, ordinal: u64, at: Moment) {
-        let Some(open) = socket
-            .open
-            .iter()
-            .find(|open| open.ordinal == ordinal)
-            .copied()
-        else {
+        let Some(open) = socket.find(ordinal) else {
             return;
         };
         for exchange in [Some(open.id), open.call].into_iter().flatten() {

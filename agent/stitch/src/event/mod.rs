@@ -127,7 +127,7 @@ pub struct Data {
     /// Offset of the first byte in this direction of the connection: its
     /// sequence number less the direction's base, extended to 64 bits.
     pub offset: u64,
-    /// How many bytes went through.
+    /// How many bytes went through; 0 says only that those before `offset` did.
     pub length: u64,
     /// The first of them that were copied; at most `length`.
     pub payload: Bytes,

@@ -172,19 +172,10 @@ impl Connection {
         out: &mut Output,
     ) {
         self.unpark(time, out);
-        match self.parked.first() {
-            None if !self.is_ahead(&segment, side) => self.follow(segment, side, time, out),
-            Some(first) if side != first.side && Self::is_wanted(&segment, &first.segment) => {
-                // What it acknowledges may wait, too.
-                let segment = Segment {
-                    acknowledgment: None,
-                    ..segment
-                };
-                self.awaited = self.awaited.max(time);
-                self.follow(segment, side, time, out);
-            }
-            _ => self.parked.push(segment, side, time),
+        if self.parked.first().is_none() && !self.is_ahead(&segment, side) {
+            return self.follow(segment, side, time, out);
         }
+        self.parked.push(segment, side, time);
         self.unpark(time, out);
     }
 
@@ -197,23 +188,25 @@ impl Connection {
             .is_some_and(|offset| other.lacks(offset))
     }
 
-    /// Whether a segment brings bytes that the one that waits acknowledges.
-    fn is_wanted(segment: &Segment, waiting: &Segment) -> bool {
-        segment.length > 0
-            && waiting
-                .acknowledgment
-                .is_some_and(|number| number.wrapping_sub(segment.sequence).cast_signed() > 0)
-    }
-
-    /// Follows the segments that need not wait any longer.
+    /// Follows the segments that need not wait any longer, and what they wait
+    /// for.
     fn unpark(&mut self, now: Timestamp, out: &mut Output) {
-        while self
-            .parked
-            .first()
-            .is_some_and(|first| !self.is_ahead(&first.segment, first.side))
-            || self.parked.is_over(now)
-        {
-            self.follow_parked(out);
+        while let Some(first) = self.parked.first() {
+            if !self.is_ahead(&first.segment, first.side) {
+                self.follow_parked(out);
+            } else if let Some(wanted) = self.parked.take_wanted() {
+                // What it acknowledges may wait, too.
+                let segment = Segment {
+                    acknowledgment: None,
+                    ..wanted.segment
+                };
+                self.awaited = self.awaited.max(wanted.time);
+                self.follow(segment, wanted.side, wanted.time, out);
+            } else if self.parked.is_over(now) {
+                self.follow_parked(out);
+            } else {
+                return;
+            }
         }
     }
 

@@ -234,6 +234,24 @@ impl Flow {
         }
         self.acknowledged = offset.cast_unsigned();
         self.release(out, counters);
+        self.tell_lost(out, counters);
+    }
+
+    /// Tells that all before what the receiver acknowledged went by, now and not
+    /// when later bytes show it: what is lost may be what is answered next. A
+    /// single byte is a FIN that was not captured: it counts as one.
+    fn tell_lost(&mut self, out: &mut Vec<Piece>, counters: &mut Counters) {
+        let place = self.end.unwrap_or(u64::MAX).min(self.acknowledged);
+        if self.spoke && place > self.next + 1 {
+            self.skip_to(place, counters);
+            let nothing = Piece {
+                time: self.time,
+                offset: place,
+                length: 0,
+                payload: Bytes::new(),
+            };
+            self.hand_out(nothing, out);
+        }
     }
 
     /// Whether the receiver has what was not seen, if it acknowledges `offset`.

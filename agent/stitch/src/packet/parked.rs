@@ -54,18 +54,33 @@ impl Parked {
     /// Copies the bytes: a slice would keep the whole read buffer alive.
     pub(super) fn push(&mut self, mut segment: Segment, side: Side, time: Timestamp) {
         segment.payload = Bytes::copy_from_slice(&segment.payload);
-        self.cost += segment.payload.len() + OVERHEAD;
-        self.waiting.push_back(Waiting {
+        let waiting = Waiting {
             segment,
             side,
             time,
-        });
+        };
+        self.cost += waiting.cost();
+        self.waiting.push_back(waiting);
     }
 
     pub(super) fn pop(&mut self) -> Option<Waiting> {
         let first = self.waiting.pop_front()?;
-        self.cost -= first.segment.payload.len() + OVERHEAD;
+        self.cost -= first.cost();
         Some(first)
+    }
+
+    /// Takes out a segment with bytes that the first one acknowledges.
+    pub(super) fn take_wanted(&mut self) -> Option<Waiting> {
+        let first = self.waiting.front()?;
+        let (side, acknowledged) = (first.side, first.segment.acknowledgment?);
+        let place = self.waiting.iter().position(|waiting| {
+            let segment = &waiting.segment;
+            let before = acknowledged.wrapping_sub(segment.sequence).cast_signed() > 0;
+            waiting.side != side && segment.length > 0 && before
+        })?;
+        let wanted = self.waiting.remove(place)?;
+        self.cost -= wanted.cost();
+        Some(wanted)
     }
 
     /// Whether the first has waited long enough.
@@ -75,5 +90,11 @@ impl Parked {
             || self
                 .first()
                 .is_some_and(|first| now.since(first.time) >= PATIENCE_TIME)
+    }
+}
+
+impl Waiting {
+    fn cost(&self) -> usize {
+        self.segment.payload.len() + OVERHEAD
     }
 }

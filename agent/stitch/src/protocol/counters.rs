@@ -34,7 +34,7 @@ pub struct Counters {
     pub bytes_not_copied: u64,
     /// Bytes that came again; the first copy counts.
     pub bytes_repeated: u64,
-    /// Requests over [`super::Limits::pending`].
+    /// Requests over [`super::Limits::pending`], and answers in doubt over it.
     pub pending_limit: u64,
     /// Bytes over [`super::Limits::backlog`].
     pub backlog_limit: u64,

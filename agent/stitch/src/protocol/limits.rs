@@ -10,10 +10,12 @@ pub struct Limits {
     pub head: usize,
     /// Bytes of a chunked body's trailer section, and of a chunk extension.
     pub trailer: usize,
-    /// Requests that wait for their responses; of later ones only the number
-    /// is kept, so that responses still find their requests.
+    /// Bytes of memory that requests keep which wait for their responses; of
+    /// later ones only the number is kept, so that responses still find their
+    /// requests.
     pub pending: usize,
-    /// Bytes of one direction that wait for the other one.
+    /// Bytes of memory that pieces of one direction keep which wait for the other
+    /// one.
     pub backlog: usize,
     /// Bytes left of a body from which on the source is told to skip them.
     pub skip: u64,
@@ -29,7 +31,7 @@ impl Default for Limits {
         Self {
             head: 64 << 10,
             trailer: 64 << 10,
-            pending: 1024,
+            pending: 16 << 20,
             backlog: 256 << 10,
             skip: 16 << 10,
             idle: Duration::from_mins(10),

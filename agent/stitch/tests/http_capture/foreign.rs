@@ -1,5 +1,7 @@
 //! What is not HTTP, and what only looks as if it were not.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use wirespan_stitch::event::SocketId;
 use wirespan_stitch::protocol::Protocol;
 use wirespan_stitch::time::Timestamp;
@@ -77,4 +79,17 @@ fn a_server_that_speaks_first_may_still_speak_http() {
         .request(GET)
         .response(OK);
     assert_eq!(lines(&wire, &wire.whole()).len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_are_no_request(calls in vec((any::<bool>(), vec(any::<u8>(), 1..200)), 1..20)) {
+        let mut wire = Wire::new();
+        for (sent, bytes) in calls {
+            wire = if sent { wire.response(bytes) } else { wire.request(bytes) };
+        }
+        prop_assert_eq!(wire.run(&wire.whole()).counters.requests, 0);
+        let bytes = wire.pieces(|length| (1..length).collect());
+        prop_assert_eq!(wire.run(&bytes).counters.requests, 0);
+    }
 }

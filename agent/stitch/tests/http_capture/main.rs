@@ -2,11 +2,11 @@
 //! before anybody looked.
 
 mod foreign;
-#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../http_wire/mod.rs"]
 mod http_wire;
 mod in_the_middle;
 mod in_time;
+mod looks_alike;
 mod not_copied;
 
 use http_wire::Wire;

@@ -204,3 +204,68 @@ fn the_rest_of_a_long_body_is_not_wanted_and_not_missed() {
         Timestamp(9)
     );
 }
+
+/// Of each packet of a capture, so much is left of the messages.
+fn cut(wire: &Wire, left: usize, missed: usize) -> Vec<String> {
+    let events = limited(from_the_middle(wire, missed), left);
+    let lines = wire.run(&events).lines();
+    let marks = [" TRUNCATED", " RESYNCHRONISED", " END_INFERRED"];
+    let plain = |line: &String| {
+        marks
+            .iter()
+            .fold(line.clone(), |line, mark| line.replace(mark, ""))
+    };
+    lines.iter().map(plain).collect()
+}
+
+#[test]
+fn a_cut_capture_tells_statuses_behind_interim_responses() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
+    let get = format!("GET /a HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(40));
+    let wire = Wire::new()
+        .request(&get)
+        .response(hints)
+        .response(hints)
+        .response("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+        .request(&get)
+        .response(format!("{hints}{OK}"))
+        .request(&get)
+        .response(OK);
+    let told = cut(&wire, 30, 0).into_iter().map(|line| {
+        let words: Vec<_> = line.split(' ').collect();
+        format!("{} {}", words[2], words[4])
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, ["404 Complete", "- Gap", "- Gap"]);
+}
+
+#[test]
+fn requests_behind_one_that_was_cut_are_seen() {
+    let host = format!("Host: {}\r\n\r\n", "x".repeat(40));
+    let wire = Wire::new()
+        .request(format!("GET /a HTTP/1.1\r\n{host}"))
+        .request(format!("GET /bbbbbb HTTP/1.1\r\n{host}"))
+        .ends(Ending::Open);
+    let seen = cut(&wire, 12, 0);
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen[0].starts_with("GET /a - "));
+    assert!(
+        seen[1].starts_with("GET /bbbbbb - "),
+        "the blank behind it is none of it"
+    );
+}
+
+/// The end of the last answer of a capture need not be seen.
+#[test]
+fn a_cut_answer_that_is_the_last_belongs_to_the_last_request() {
+    let head = format!("HTTP/1.1 200 OK\r\nServer: {}\r\n\r\n", "x".repeat(40));
+    let wire = Wire::new()
+        .request(GET)
+        .response(OK)
+        .request(GET)
+        .response(head)
+        .ends(Ending::Open);
+    let seen = cut(&wire, 40, 2);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].starts_with("GET /a 200 "), "{seen:?}");
+}

@@ -67,6 +67,26 @@ pub(super) fn interim() -> Vec<Case> {
             ],
         ),
         case(
+            "refused while the client waits, and the next request is longer than no body",
+            Wire::new()
+                .request("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+                .response("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+                .request("HEAD /b HTTP/1.1\r\nHost: x\r\n\r\n")
+                .response("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"),
+            &[
+                "PUT /a 413 0/0 Complete early_response END_INFERRED",
+                "HEAD /b 200 0/0 Complete",
+            ],
+        ),
+        case(
+            "refused while the client waits, and the body is all that follows",
+            Wire::new()
+                .request(expecting)
+                .response("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+                .request("GE"),
+            &["POST /a 413 2/0 Complete early_response"],
+        ),
+        case(
             "refused, and the rest is never sent",
             Wire::new()
                 .request("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabcde")

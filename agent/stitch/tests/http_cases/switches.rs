@@ -26,6 +26,13 @@ pub(super) fn switches() -> Vec<Case> {
             &["GET /chat 101 0/0 Upgraded to websocket"],
         ),
         case(
+            "that nobody asked for",
+            Wire::new()
+                .request(GET)
+                .response("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n\x01\x02"),
+            &["GET /a 101 0/0 Upgraded to x unasked_switch"],
+        ),
+        case(
             "refused",
             Wire::new()
                 .request(asking)

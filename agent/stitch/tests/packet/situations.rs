@@ -166,7 +166,7 @@ fn every_situation_gives_the_streams_that_were_sent() {
         (
             "lost, and nothing after",
             base().send(C, "def").send(S, "123").close().without(&[5]),
-            "0:abc",
+            "0:abc 6:",
             "0:xyz123",
         ),
         (
@@ -277,6 +277,22 @@ fn a_keep_alive_where_data_is_missing_is_no_data() {
     assert_eq!(text(&outcome).0, "0:abc 5:fg");
 }
 
+/// That bytes were lost is told when it is known, though nothing comes after them.
+#[test]
+fn what_was_lost_and_acknowledged_is_told() {
+    let talk = new().send(C, "abc").send(C, "def").ack(S);
+    for closed in [false, true] {
+        let talk = if closed {
+            talk.clone().fin(S)
+        } else {
+            talk.clone()
+        };
+        let outcome = decode(&talk.without(&[4]).segments);
+        assert_eq!(text(&outcome).0, "0:abc 6:", "closed: {closed}");
+        assert_eq!(outcome.counters.gap_bytes, 3);
+    }
+}
+
 /// A loss does not put an answer before its request, or far behind it.
 #[test]
 fn what_waits_for_lost_bytes_keeps_its_order() {
@@ -286,5 +302,21 @@ fn what_waits_for_lost_bytes_keeps_its_order() {
     }
     let outcome = decode(&talk.without(&[3]).segments);
     let order: Vec<_> = outcome.data.iter().map(|data| data.direction).collect();
-    assert_eq!(order, [Send, Receive].repeat(40));
+    assert_eq!(order[0], Receive, "that it was lost");
+    assert_eq!(order[1..], [Send, Receive].repeat(40));
+}
+
+/// What waits behind lost bytes may itself have come before what it answers.
+#[test]
+fn an_answer_before_what_it_answers_is_put_right_behind_a_loss() {
+    let mut talk = new().send(C, "a").send(S, "lost").ack(C);
+    talk = talk.send(C, "b").send(S, "1").swapped(6, 7);
+    for _ in 0..20 {
+        talk = talk.ack(C);
+    }
+    let outcome = decode(&talk.without(&[4]).segments);
+    let order: Vec<_> = outcome.data.iter().map(|data| data.direction).collect();
+    assert_eq!(order, [Receive, Send, Receive, Send], "the loss is told");
+    let (asked, answered) = (&outcome.data[2], &outcome.data[3]);
+    assert!(asked.time <= answered.time, "the engine goes by time");
 }

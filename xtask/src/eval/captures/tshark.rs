@@ -24,11 +24,12 @@ const OPTIONS: [&str; 11] = [
 ];
 /// Stands between several values of a field.
 const BETWEEN: char = '\u{1}';
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     "frame.number",
     "tcp.stream",
     "tcp.srcport",
     "tcp.dstport",
+    "tcp.seq_raw",
     "http.request.method",
     "http.request.uri",
     "http.response.code",
@@ -67,13 +68,25 @@ struct Streams(BTreeMap<u64, (Ends, Vec<Pending>)>);
 
 struct Pending {
     frame: String,
+    sequence: String,
     exchange: Exchange,
 }
 
 impl Streams {
     fn add(&mut self, line: &str) {
         let fields: Vec<_> = line.split('\t').collect();
-        let &[frame, stream, from, to, methods, uris, codes, asked] = fields.as_slice() else {
+        let &[
+            frame,
+            stream,
+            from,
+            to,
+            sequence,
+            methods,
+            uris,
+            codes,
+            asked,
+        ] = fields.as_slice()
+        else {
             return;
         };
         let (Ok(stream), Ok(from), Ok(to)) =
@@ -91,10 +104,19 @@ impl Streams {
                 status: None,
                 size: None,
             };
-            pending.push(Pending {
-                frame: frame.to_owned(),
-                exchange,
+            // Cut requests that were captured twice are told of twice.
+            let again = pending.iter().any(|before| {
+                before.sequence == sequence
+                    && before.frame != frame
+                    && before.exchange.asks_as(&exchange)
             });
+            if !again {
+                pending.push(Pending {
+                    frame: frame.to_owned(),
+                    sequence: sequence.to_owned(),
+                    exchange,
+                });
+            }
         }
         let codes: Vec<u16> = values(codes).filter_map(|code| code.parse().ok()).collect();
         let asked: Vec<_> = values(asked).collect();

@@ -95,11 +95,16 @@ impl Body {
             }
             Self::Chunked(chunked) => {
                 let passed = chunked.read(bytes, limit, message, anomalies);
-                if passed == Passed::Broken {
-                    anomalies.insert(Anomaly::InvalidChunk);
-                    return self.read_without_chunks(bytes, limit, message, anomalies);
+                if passed != Passed::Broken {
+                    return passed;
                 }
-                passed
+                anomalies.insert(Anomaly::InvalidChunk);
+                let Some(left) = chunked.instead(message) else {
+                    return passed;
+                };
+                message.body_size = message.body_wire_size;
+                *self = Self::Length(left);
+                self.read(bytes, limit, message, anomalies)
             }
             Self::UntilClose => {
                 let taken = bytes.len() as u64;
@@ -107,29 +112,6 @@ impl Body {
                 add(message, taken, taken);
                 Passed::All
             }
-        }
-    }
-
-    /// What began like no chunk is what the length said: peers exist that send
-    /// both fields, and then the body as it is.
-    fn read_without_chunks(
-        &mut self,
-        bytes: &mut Bytes,
-        limit: usize,
-        message: &mut Message,
-        anomalies: &mut Anomalies,
-    ) -> Passed {
-        let Self::Chunked(chunked) = self else {
-            return Passed::Broken;
-        };
-        let length = chunked.or_length.filter(|_| message.body_size == 0);
-        match length.and_then(|length| length.checked_sub(message.body_wire_size)) {
-            Some(left) => {
-                message.body_size = message.body_wire_size;
-                *self = Self::Length(left);
-                self.read(bytes, limit, message, anomalies)
-            }
-            None => Passed::Broken,
         }
     }
 
@@ -194,6 +176,13 @@ impl Chunked {
             return_seen: false,
             or_length,
         }
+    }
+
+    /// How much is left of a body that began like no chunk, if a length was told:
+    /// peers exist that send both fields, and then the body as it is.
+    fn instead(&self, message: &Message) -> Option<u64> {
+        let length = self.or_length.filter(|_| message.body_size == 0)?;
+        length.checked_sub(message.body_wire_size)
     }
 
     fn read(

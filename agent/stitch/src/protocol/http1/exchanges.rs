@@ -11,7 +11,7 @@ mod switching;
 mod way;
 
 use crate::event::Direction;
-use crate::exchange::{Exchange, Outcome, Progress, Role};
+use crate::exchange::{CaptureMarks, Exchange, Outcome, Progress, Role};
 use crate::protocol::{Counters, Limits, Protocol};
 use crate::stream::{Cause, Piece};
 
@@ -42,6 +42,10 @@ pub struct Http1 {
     /// The number of a request after which the connection may carry something
     /// else, which would not be seen from its first bytes.
     switching: Option<u64>,
+    /// The request to which 100 (Continue) came last.
+    continued: Option<u64>,
+    /// A final response may have gone by behind an interim one.
+    hidden: bool,
     /// Number of the next request when the response began.
     ordinal_then: u64,
     /// A final response has been seen.
@@ -80,9 +84,7 @@ impl Http1 {
             context.counters.responses_unmatched += 1;
         }
         self.end_in_response_head(context);
-        for way in &mut self.ways {
-            way.reader.end_doubt(context.limits);
-        }
+        self.end_doubt(context);
         self.record_unfinished();
         match end {
             End::Closed | End::Reset | End::EndOfInput => self.end_by_close(end, context),
@@ -100,6 +102,9 @@ impl Http1 {
                 self.way_mut(responses).reader.end_here();
             }
             self.begin_cut_request(context);
+            if self.way(requests).reader.holds_whole_body() {
+                self.end_doubt(context);
+            }
             if self.early.take().is_some() {
                 context.counters.responses_unmatched += 1;
                 self.queue.begin_loose();
@@ -139,13 +144,17 @@ impl Http1 {
     pub fn is_in_doubt(&self) -> bool {
         self.early.is_some()
             || self.queue.is_in_doubt()
-            || self.ways.iter().any(|way| way.reader.is_lost_inside())
+            || self
+                .ways
+                .iter()
+                .any(|way| way.reader.is_lost_inside() || way.reader.holds_whole_body())
     }
 
     /// How many of the next bytes in a direction are surely content.
     pub fn certain(&self, direction: Direction) -> u64 {
         let way = self.way(direction);
-        if way.backlog.is_empty() {
+        let doubtful = way.reader.is_in_doubt() && self.may_begin(direction);
+        if way.backlog.is_empty() && !doubtful {
             way.reader.certain()
         } else {
             0
@@ -196,7 +205,7 @@ impl Http1 {
         let rest = std::mem::take(&mut way.backlog);
         self.read(direction, piece, context);
         if self.carries.is_none() {
-            self.way_mut(direction).backlog.extend(rest);
+            self.way_mut(direction).hold_behind(rest);
         }
         true
     }
@@ -246,10 +255,13 @@ impl Http1 {
         if self.requests == Some(direction) {
             return match self.queue.last() {
                 Some(pending) if self.way(direction).reader.is_lost_inside() => {
-                    pending.taken || self.queue.may_be_answered()
+                    pending.taken || self.queue.may_be_answered() || is_cut_get(&pending.exchange)
                 }
                 // That it was refused may have gone by unseen.
-                Some(pending) => expects_continue(&pending.exchange),
+                Some(pending) => {
+                    self.continued != Some(pending.ordinal)
+                        && Noted::of(&pending.exchange.request.fields).expects
+                }
                 None => true,
             };
         }
@@ -318,9 +330,10 @@ impl Http1 {
     }
 }
 
-/// Whether the client may still wait for 100 (Continue).
-fn expects_continue(exchange: &Exchange) -> bool {
-    exchange.interim == 0 && Noted::of(&exchange.request.fields).expects
+/// Whether a request hardly has a body, though that was not captured.
+fn is_cut_get(exchange: &Exchange) -> bool {
+    let cut = exchange.capture.contains(CaptureMarks::TRUNCATED);
+    cut && matches!(&exchange.request.method[..], b"GET" | b"HEAD")
 }
 
 fn opposite(direction: Direction) -> Direction {

@@ -72,6 +72,11 @@ impl<'a> Noted<'a> {
         noted
     }
 
+    /// Whether there is a field that tells of a body.
+    pub fn announces_body(&self) -> bool {
+        self.length != Length::Absent || self.coding != Coding::Absent
+    }
+
     /// The body that follows a request's head.
     pub fn request(&self, version: Version, anomalies: &mut Anomalies) -> Framing {
         if version == Version::Http11 && self.hosts != 1 {

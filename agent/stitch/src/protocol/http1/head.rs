@@ -437,12 +437,13 @@ fn cut_start_line(line: &Bytes) -> Option<Start> {
 /// A request line that ends in its target: of a path or a URL, nothing else.
 fn cut_target(line: &Bytes) -> Option<Start> {
     let blank = line.iter().position(|&byte| byte == b' ')?;
-    let target = &line[blank + 1..];
+    let rest = &line[blank + 1..];
+    let target = rest.strip_suffix(b" ").unwrap_or(rest);
     let is_one = target.starts_with(b"/") || target.starts_with(b"http://");
     let plain = target.iter().all(u8::is_ascii_graphic);
     (is_one && plain && is_usual(&line[..blank])).then(|| Start::Request {
         method: line.slice(..blank),
-        target: line.slice(blank + 1..),
+        target: line.slice_ref(target),
         version: Version::Http1,
     })
 }

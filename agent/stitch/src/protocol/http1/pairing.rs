@@ -5,6 +5,7 @@
 //! to begin. Where some may have gone by unseen, the queue is [`loose`].
 
 mod loose;
+mod slots;
 
 use std::collections::VecDeque;
 
@@ -12,6 +13,7 @@ use crate::exchange::{Anomaly, CaptureMarks, Exchange, Outcome, Progress, Step};
 use crate::protocol::Counters;
 
 use self::loose::Loose;
+use self::slots::{Slot, Slots};
 use super::exchanges::End;
 
 pub use self::loose::Answer;
@@ -19,7 +21,7 @@ pub use self::loose::Answer;
 /// The requests of a connection that wait for their responses.
 #[derive(Debug, Default)]
 pub struct Queue {
-    slots: VecDeque<Slot>,
+    slots: Slots,
     loose: Option<Box<Loose>>,
     /// Whether the client waits for each response before its next request: up
     /// with each request that did, far down with each that did not.
@@ -58,20 +60,6 @@ pub enum Target {
     Unmatched,
 }
 
-#[derive(Debug)]
-enum Slot {
-    Request(Pending),
-    /// So many requests of which only the number is kept.
-    Evicted {
-        count: u32,
-        bodiless: bool,
-    },
-    /// At least so many requests went by unseen here.
-    Missed {
-        at_least: u32,
-    },
-}
-
 /// A client with so much patience is believed to wait for each response. One
 /// that is met in the middle of a connection is, too, until it shows otherwise.
 const PATIENT: i8 = 4;
@@ -99,11 +87,8 @@ impl Queue {
 
     /// The exchange with this number, unless it was handed out.
     pub fn exchange(&self, ordinal: u64) -> Option<&Exchange> {
-        let waiting = self.slots.iter().rev().find_map(|slot| match slot {
-            Slot::Request(pending) if pending.ordinal == ordinal => Some(&*pending.exchange),
-            _ => None,
-        });
-        waiting.or_else(|| {
+        let waiting = self.slots.request(ordinal);
+        waiting.map(|pending| &*pending.exchange).or_else(|| {
             self.out.iter().find_map(|progress| match &progress.step {
                 Step::Finished(exchange) if progress.ordinal == ordinal => Some(&**exchange),
                 _ => None,
@@ -139,13 +124,9 @@ impl Queue {
         self.slots.len() - usize::from(taken)
     }
 
-    /// Whether an open request is `HEAD`.
-    pub fn may_be_bodiless(&self) -> bool {
-        self.slots.iter().any(|slot| match slot {
-            Slot::Request(pending) => &pending.exchange.request.method[..] == b"HEAD",
-            Slot::Evicted { bodiless, .. } => *bodiless,
-            Slot::Missed { .. } => false,
-        })
+    /// Whether the open requests are `HEAD`: `None` if some are.
+    pub fn bodiless(&self) -> Option<bool> {
+        self.slots.bodiless()
     }
 
     /// The request in front, if one was seen.
@@ -207,16 +188,16 @@ impl Queue {
         false
     }
 
-    /// Adds a request; `limit` is the number that may wait.
+    /// Adds a request; `limit` is that of [`crate::protocol::Limits::pending`].
     pub fn push(&mut self, pending: Pending, limit: usize, counters: &mut Counters) {
         let ordinal = pending.ordinal;
         self.tell(ordinal, Step::Requested);
-        if self.slots.len() < limit {
+        if self.slots.bytes() < limit {
             return self.slots.push_back(Slot::Request(pending));
         }
         counters.pending_limit += 1;
-        let is_head = &pending.exchange.request.method[..] == b"HEAD";
-        let full = self.slots.len() >= 2 * limit;
+        let is_head = pending.is_head();
+        let full = self.slots.bytes() >= 2 * limit;
         match self.slots.back_mut() {
             Some(Slot::Evicted { count, bodiless }) if *bodiless == is_head => *count += 1,
             _ if !full => self.slots.push_back(Slot::Evicted {
@@ -318,7 +299,7 @@ impl Queue {
         if let Some(loose) = &mut self.loose {
             counters.responses_unmatched += loose.answers.len() as u64;
             loose.paid += loose.answers.len() as u32;
-            loose.answers.clear();
+            loose.clear();
         }
     }
 
@@ -358,5 +339,8 @@ impl Pending {
             taken: false,
             answered: false,
         }
+    }
+    fn is_head(&self) -> bool {
+        &self.exchange.request.method[..] == b"HEAD"
     }
 }

@@ -189,6 +189,18 @@ impl Reader {
         }
     }
 
+    /// Says that a body which ends with the connection may have gone on. The last
+    /// byte that was lost may be none, but a FIN, which counts as one.
+    pub fn lose_close(&mut self) {
+        if !self.is_until_close() {
+            return;
+        }
+        self.lose_end();
+        if self.marks.contains(CaptureMarks::GAP) {
+            self.message.body_size = self.message.body_size.saturating_sub(1);
+        }
+    }
+
     /// Says that nothing more is to be read.
     pub fn switch_off(&mut self) {
         self.state = State::Off;
@@ -278,7 +290,7 @@ impl Reader {
             State::Beginning => self.read_preface(input, limits),
             State::Between => self.read_head(input, limits),
             State::Body(body) if may_begin && self.is_doubtful(body) => {
-                self.read_doubtful(body, input, limits)
+                self.read_doubtful(input, limits)
             }
             State::Body(_) => {
                 self.take_waiting(input);

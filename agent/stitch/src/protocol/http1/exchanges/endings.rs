@@ -1,5 +1,6 @@
 //! How a connection ends, and what that says of its exchanges.
 
+use crate::event::Direction;
 use crate::protocol::http1::pairing::Target;
 
 use super::{Context, Http1, opposite};
@@ -20,6 +21,12 @@ pub enum End {
 }
 
 impl Http1 {
+    /// The connection is closed, and more may have gone by in this direction than
+    /// was seen.
+    pub fn end_is_unknown(&mut self, direction: Direction) {
+        self.way_mut(direction).reader.lose_close();
+    }
+
     pub(super) fn end_by_close(&mut self, end: End, context: &mut Context<'_>) {
         self.end_open_bodies(end, context);
         let known = end != End::EndOfInput || !self.queue.is_unconfirmed();
@@ -28,7 +35,7 @@ impl Http1 {
         let responses_lost = self
             .requests
             .is_some_and(|requests| self.way(opposite(requests)).reader.is_lost());
-        let unexplained = self.queue.is_loose() && responses_lost && self.answered;
+        let unexplained = self.hidden || (self.queue.is_loose() && responses_lost && self.answered);
         self.queue.close(end, unexplained, context.counters);
     }
 
@@ -76,13 +83,23 @@ impl Http1 {
             pending.exchange.request.message = reader.message();
             pending.exchange.capture.insert(reader.notes().1);
         }
-        if self.target == Some(Target::Front)
-            && let Some(front) = self.queue.front_mut()
-            && let Some(answer) = &mut front.exchange.response
-        {
-            let reader = &self.ways[response].reader;
-            answer.message = reader.message();
-            front.exchange.capture.insert(reader.notes().1);
+        let reader = &self.ways[response].reader;
+        match self.target {
+            Some(Target::Front) => {
+                if let Some(front) = self.queue.front_mut()
+                    && let Some(answer) = &mut front.exchange.response
+                {
+                    answer.message = reader.message();
+                    front.exchange.capture.insert(reader.notes().1);
+                }
+            }
+            Some(Target::Floating) => {
+                if let Some(answer) = self.queue.last_answer() {
+                    answer.response.message = reader.message();
+                    answer.marks.insert(reader.notes().1);
+                }
+            }
+            _ => {}
         }
     }
 }

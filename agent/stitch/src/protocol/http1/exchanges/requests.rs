@@ -74,6 +74,9 @@ impl Http1 {
     /// was lost in its head.
     fn settle_before_request(&mut self, known: bool, context: &mut Context<'_>) {
         self.end_doubtful_response(context);
+        if std::mem::take(&mut self.hidden) {
+            self.queue.loosen(false, context.counters);
+        }
         let complete = self.missed.is_none() && known;
         if self.queue.before_request(complete, context.counters) {
             self.target = Some(Target::Front);
@@ -119,6 +122,16 @@ impl Http1 {
         if let Some(head) = self.way_mut(requests).reader.end_in_head() {
             self.handle_request(requests, head, context);
             while self.read_backlog(self.responses(), context) {}
+        }
+    }
+
+    /// No request lies where the body of the last one should be.
+    pub(super) fn end_doubt(&mut self, context: &mut Context<'_>) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        if let Some(signal) = self.way_mut(requests).reader.end_doubt(context.limits) {
+            self.handle_signal(requests, signal, context);
         }
     }
 

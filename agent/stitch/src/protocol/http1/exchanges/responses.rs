@@ -16,11 +16,17 @@ impl Http1 {
             return;
         };
         if (100..200).contains(&status) && status != 101 {
-            return self.skip_interim();
+            return self.skip_interim(status, head.whole);
         }
         if status == 101 && self.queue.is_empty() {
             context.counters.responses_unmatched += 1;
             return self.stop(Protocol::Switched, context);
+        }
+        let requests = opposite(self.responses());
+        let answers_last = self.queue.last().is_some_and(|last| !last.taken);
+        if answers_last && self.way(requests).reader.holds_whole_body() {
+            // What came before the response is no request after it.
+            self.end_doubt(context);
         }
         self.count_first_response();
         let Some(target) = self.queue.assign(context.counters) else {
@@ -28,6 +34,7 @@ impl Http1 {
             return;
         };
         self.begin_answer(target);
+        self.hidden = false;
         let reader = &self.way(self.responses()).reader;
         let (mut anomalies, marks) = reader.notes();
         let message = reader.message();
@@ -95,12 +102,25 @@ impl Http1 {
         }
     }
 
-    fn skip_interim(&mut self) {
-        if let Some(front) = self.queue.front_mut() {
+    /// If it is not `whole`, the final response may be in what was not seen. It is
+    /// not if there is one before the next request.
+    fn skip_interim(&mut self, status: u16, whole: bool) {
+        // It may belong to another one where some may have gone by unseen.
+        let certain = !self.queue.is_loose();
+        if let Some(front) = self.queue.front_mut().filter(|_| certain) {
             front.exchange.interim += 1;
+            if status == 100 {
+                self.continued = Some(front.ordinal);
+            }
         }
+        let framing = if whole {
+            Framing::None
+        } else {
+            Framing::Unknown
+        };
+        self.hidden = !whole;
         let responses = self.responses();
-        self.way_mut(responses).reader.expect_body(Framing::None);
+        self.way_mut(responses).reader.expect_body(framing);
     }
 
     /// What follows a final response; `None` if that is no longer HTTP.
@@ -118,18 +138,22 @@ impl Http1 {
         };
         let method = asking.map(|asking| &asking.exchange.request.method[..]);
         let bodiless = match self.target {
-            Some(Target::Front) => method == Some(b"HEAD"),
-            Some(Target::Evicted { bodiless }) => bodiless,
-            _ => self.queue.may_be_bodiless(),
+            Some(Target::Front) => Some(method == Some(b"HEAD")),
+            Some(Target::Evicted { bodiless }) => Some(bodiless),
+            _ => self.queue.bodiless(),
         };
         let tunnel = method == Some(b"CONNECT") && (200..300).contains(&status);
         if status == 101 || tunnel {
             return None;
         }
-        if bodiless || status == 204 || status == 304 {
+        if bodiless == Some(true) || status == 204 || status == 304 {
             return Some(Framing::None);
         }
-        Some(Noted::of(fields).response(version, anomalies))
+        let framing = Noted::of(fields).response(version, anomalies);
+        Some(match (bodiless, framing) {
+            (None, Framing::Length(_) | Framing::Chunked { .. }) => Framing::Unknown,
+            _ => framing,
+        })
     }
 
     /// Gives the response to whom it belongs.
@@ -158,7 +182,8 @@ impl Http1 {
                     marks,
                     ended: false,
                 };
-                if self.queue.float(answer, context.counters) {
+                let limit = context.limits.pending;
+                if self.queue.float(answer, limit, context.counters) {
                     self.target = Some(Target::Front);
                 }
             }

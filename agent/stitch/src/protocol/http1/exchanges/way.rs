@@ -23,24 +23,38 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Keeps a piece, if the bytes that wait stay below `limit`; else only its
-    /// length. Returns how many bytes were not kept.
+    /// Keeps a piece, if what waits stays below `limit`; else only its length.
+    /// Returns how many bytes were not kept.
     pub(super) fn hold(&mut self, piece: Piece, limit: usize) -> usize {
         if is_empty(&piece) {
             return 0;
         }
-        let bytes = size(&piece);
-        if self.backlog_bytes + bytes <= limit {
-            self.backlog_bytes += bytes;
+        let size = size(&piece);
+        if self.backlog_bytes + size <= limit {
+            self.backlog_bytes += size;
             self.backlog.push_back(piece);
             return 0;
         }
+        let bytes = match &piece {
+            Piece::Bytes { bytes, .. } => bytes.len(),
+            Piece::Hole { .. } => 0,
+        };
         let (length, hole) = without_bytes(piece);
-        match self.backlog.back_mut() {
-            Some(Piece::Hole { length: before, .. }) => *before += length,
-            _ => self.backlog.push_back(hole),
+        if let Some(Piece::Hole { length: before, .. }) = self.backlog.back_mut() {
+            *before += length;
+        } else {
+            self.backlog_bytes += size_of::<Piece>();
+            self.backlog.push_back(hole);
         }
         bytes
+    }
+
+    /// Puts back what waits behind the pieces that are held.
+    pub(super) fn hold_behind(&mut self, later: VecDeque<Piece>) {
+        let first = std::mem::replace(&mut self.backlog, later);
+        for piece in first.into_iter().rev() {
+            self.backlog.push_front(piece);
+        }
     }
 
     /// The piece that has waited longest.
@@ -65,12 +79,13 @@ fn is_empty(piece: &Piece) -> bool {
     }
 }
 
-/// Bytes that a piece keeps in memory.
+/// Bytes of memory that keeping a piece takes.
 fn size(piece: &Piece) -> usize {
-    match piece {
+    let bytes = match piece {
         Piece::Bytes { bytes, .. } => bytes.len(),
         Piece::Hole { .. } => 0,
-    }
+    };
+    size_of::<Piece>() + bytes
 }
 
 /// The hole that is left when a piece's bytes are not kept.

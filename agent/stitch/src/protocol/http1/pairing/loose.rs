@@ -12,11 +12,14 @@
 //!
 //! What cannot be proven is handed out as [`Outcome::Gap`], without a response.
 
+use std::collections::VecDeque;
+
 use crate::exchange::{Anomalies, CaptureMarks, Message, Outcome, Response, Step};
 use crate::protocol::Counters;
 use crate::protocol::http1::reader::Loss;
 
-use super::{LEAST_PATIENT, PATIENT, Queue, Slot, Target};
+use super::slots::Slot;
+use super::{LEAST_PATIENT, PATIENT, Queue, Target};
 
 /// A response in a loose queue.
 #[derive(Debug)]
@@ -45,7 +48,9 @@ pub(super) struct Loose {
     /// Responses to missed requests that came before it was known of them.
     pub(super) paid: u32,
     /// Responses since the oldest open request; at most as many as those.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: VecDeque<Answer>,
+    /// Bytes of memory that those keep, about.
+    bytes: usize,
 }
 
 /// A response is hardly smaller than this.
@@ -84,8 +89,17 @@ impl Queue {
     }
 
     /// Takes the response that was assigned to [`Target::Floating`]; returns
-    /// whether it has found its request, which is then in front.
-    pub fn float(&mut self, answer: Answer, counters: &mut Counters) -> bool {
+    /// whether it has found its request, which is then in front. `limit` is that of
+    /// [`crate::protocol::Limits::pending`].
+    pub fn float(&mut self, answer: Answer, limit: usize, counters: &mut Counters) -> bool {
+        let kept = self.loose.as_ref().map_or(0, |loose| loose.bytes);
+        if kept >= limit {
+            counters.pending_limit += 1;
+            counters.responses_unmatched += 1;
+            self.give_up(Outcome::Gap, counters);
+            self.begin_loose();
+            return false;
+        }
         let open = self.open();
         let Some(loose) = &mut self.loose else {
             return false;
@@ -97,17 +111,19 @@ impl Queue {
             return false;
         }
         if loose.answers.len() >= open {
-            loose.answers.remove(0);
+            let oldest = loose.answers.pop_front();
+            loose.bytes -= oldest.map_or(0, |oldest| oldest.bytes());
             counters.responses_unmatched += 1;
             self.patience = LEAST_PATIENT;
         }
-        loose.answers.push(answer);
+        loose.bytes += answer.bytes();
+        loose.answers.push_back(answer);
         loose.counts(open) && !loose.unconfirmed && self.align(counters)
     }
 
     /// The floating response that came last.
     pub fn last_answer(&mut self) -> Option<&mut Answer> {
-        self.loose.as_mut()?.answers.last_mut()
+        self.loose.as_mut()?.answers.back_mut()
     }
 
     /// The response that should begin now was not seen to: the request in front
@@ -122,15 +138,16 @@ impl Queue {
             return;
         }
         let waited = self.open() as u64;
-        match self.slots.pop_front() {
+        match self.slots.front() {
             Some(Slot::Request(pending)) if !pending.taken => {
-                self.hand_out(pending, Outcome::Gap, counters);
+                self.finish(Outcome::Gap, counters);
             }
             Some(Slot::Missed { .. }) => {
+                self.slots.pop_front();
                 self.loosen_by(0, counters);
                 return self.loosen(loss.events, counters);
             }
-            Some(other) => self.slots.push_front(other),
+            Some(_) => {}
             None => return self.begin_loose(),
         }
         if waited > 1 && loss.bytes < (waited - 1) * SMALL_RESPONSE {
@@ -188,24 +205,47 @@ impl Queue {
     /// Nothing more comes; `complete` says that no request was missed.
     pub fn settle_at_end(&mut self, complete: bool, counters: &mut Counters) {
         let all_answered = self.counts() || self.patience >= PATIENT;
-        self.settle(complete && all_answered, counters);
+        // The last response need not have ended to be known as the last.
+        if complete && all_answered && self.fits() {
+            self.align(counters);
+        } else {
+            self.settle(false, counters);
+        }
     }
 
     /// Nothing more is expected from what came before: pairs what can be paired
     /// if `all_answered` is beyond doubt, gives up what had responses but
     /// cannot. Requests without any wait on.
     pub(super) fn settle(&mut self, all_answered: bool, counters: &mut Counters) {
-        let open = self.open();
         let Some(loose) = &self.loose else { return };
         if loose.answers.is_empty() {
             return;
         }
-        if loose.ended() && loose.answers.len() == open && all_answered {
+        if loose.ended() && all_answered && self.fits() {
             self.align(counters);
         } else {
             self.give_up(Outcome::Gap, counters);
             self.begin_loose();
         }
+    }
+
+    /// Whether each open request has a response that may be its.
+    fn fits(&self) -> bool {
+        let answers = self.loose.as_ref().map_or(0, |loose| loose.answers.len());
+        answers > 0 && answers == self.open() && (self.counts() || self.follow_requests())
+    }
+
+    /// Whether no response began before the request that it would be paired
+    /// with: one that did is that of a request that went by unseen.
+    fn follow_requests(&self) -> bool {
+        let requests = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Request(pending) if !pending.taken => Some(&pending.exchange.request),
+            _ => None,
+        });
+        let answers = self.loose.iter().flat_map(|loose| &loose.answers);
+        requests.zip(answers).all(|(request, answer)| {
+            request.message.first.time <= answer.response.message.first.time
+        })
     }
 
     pub(super) fn counts(&self) -> bool {
@@ -261,13 +301,13 @@ impl Queue {
 
     /// Requests were missed in front of the open ones.
     pub(super) fn loosen_by(&mut self, at_least: u32, counters: &mut Counters) {
-        let later = std::mem::take(&mut self.slots);
+        let mut later = std::mem::take(&mut self.slots);
         self.loose = Some(Box::new(Loose {
             missed_requests: true,
             owed: at_least,
             ..Loose::default()
         }));
-        for slot in later {
+        while let Some(slot) = later.pop_front() {
             match slot {
                 Slot::Missed { at_least } => self.push_missed(at_least, counters),
                 Slot::Evicted { count, .. } => self.push_missed(count, counters),
@@ -278,6 +318,12 @@ impl Queue {
 }
 
 impl Loose {
+    /// The answers have been given up.
+    pub(super) fn clear(&mut self) {
+        self.answers.clear();
+        self.bytes = 0;
+    }
+
     /// Whether there are responses, and all have ended.
     pub(super) fn ended(&self) -> bool {
         !self.answers.is_empty() && self.answers.iter().all(|answer| answer.ended)
@@ -290,6 +336,10 @@ impl Loose {
 }
 
 impl Answer {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.response.fields.size()
+    }
+
     /// The response has ended.
     pub fn end(&mut self, message: Message, anomalies: Anomalies, marks: CaptureMarks) {
         self.response.message = message;

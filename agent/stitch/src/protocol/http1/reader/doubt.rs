@@ -20,22 +20,19 @@ impl Reader {
         body == Body::UntilClose || self.message.body_wire_size == 0
     }
 
+    /// Whether such a body is being read.
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self.state, State::Body(body) if self.is_doubtful(body))
+    }
+
     /// Reads such a body, or finds the next head in its place.
-    pub(super) fn read_doubtful(
-        &mut self,
-        body: Body,
-        input: &mut Input,
-        limits: &Limits,
-    ) -> Option<Signal> {
+    pub(super) fn read_doubtful(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
         let begins = match self.kind {
             Some(Kind::Request) => {
-                self.take_waiting(input);
-                if may_go_on_as_head(body, input, limits) {
-                    self.partial.start(input);
-                    self.partial.bytes.extend_from_slice(&input.bytes);
-                    input.bytes.clear();
+                if self.waits(input, limits) {
                     return None;
                 }
+                self.take_waiting(input);
                 begins_with_request(input)
             }
             _ => self.begins(input),
@@ -47,10 +44,41 @@ impl Reader {
         self.read_body(input, limits)
     }
 
-    /// Nothing more will come: what waits to be told apart is the body.
-    pub fn end_doubt(&mut self, limits: &Limits) {
+    /// Lets the bytes wait if they begin no body for certain and are no whole
+    /// line: the next ones will tell. However small the pieces are, each byte is
+    /// looked at once.
+    fn waits(&mut self, input: &mut Input, limits: &Limits) -> bool {
+        let before = self.partial.bytes.len();
+        let size = before + input.bytes.len();
+        let opens = before > 0 || input.opens;
+        let line = memchr::memchr(b'\n', &input.bytes).is_some();
+        if !opens || line || size >= limits.head {
+            return false;
+        }
+        if before == 0 {
+            self.partial.start(input);
+        }
+        self.partial.last = input.at;
+        let waiting = &mut self.partial.bytes;
+        waiting.extend_from_slice(&input.bytes);
+        if before < TELLING && !head::is_plausible(&waiting[..size.min(TELLING)]) {
+            waiting.truncate(before);
+            return false;
+        }
+        input.bytes.clear();
+        true
+    }
+
+    /// Whether what waits to be told apart would be all of the body.
+    pub fn holds_whole_body(&self) -> bool {
+        let waiting = self.partial.bytes.len() as u64;
+        matches!(self.state, State::Body(Body::Length(left)) if (1..=waiting).contains(&left))
+    }
+
+    /// No head will come in its place: what waits to be told apart is the body.
+    pub fn end_doubt(&mut self, limits: &Limits) -> Option<Signal> {
         if !matches!(self.state, State::Body(_)) || self.partial.bytes.is_empty() {
-            return;
+            return None;
         }
         let mut input = Input {
             offset: self.partial.offset,
@@ -60,8 +88,7 @@ impl Reader {
             at: self.partial.last,
         };
         self.take_waiting(&mut input);
-        // It is no whole body, or it would not wait.
-        self.read_body(&mut input, limits);
+        self.read_body(&mut input, limits)
     }
 
     /// Bytes were lost where such a body begins: it may not be there.
@@ -92,18 +119,6 @@ impl Reader {
         input.first = partial.first;
         input.opens = true;
     }
-}
-
-/// Whether the next bytes will tell: these begin no body for certain, and are
-/// no whole line.
-fn may_go_on_as_head(body: Body, input: &Input, limits: &Limits) -> bool {
-    let first = &input.bytes[..input.bytes.len().min(TELLING)];
-    let whole = matches!(body, Body::Length(left) if input.bytes.len() as u64 >= left);
-    input.opens
-        && !whole
-        && input.bytes.len() < limits.head
-        && memchr::memchr(b'\n', &input.bytes).is_none()
-        && head::is_plausible(first)
 }
 
 /// A body hardly begins with a request line.

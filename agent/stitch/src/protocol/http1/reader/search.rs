@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::exchange::{CaptureMarks, Moment, Version};
+use crate::protocol::http1::framing::Noted;
 use crate::protocol::http1::head::{self, Head, Kind, Parsed, Start};
 use crate::protocol::{Counters, Limits};
 
@@ -37,7 +38,9 @@ impl Reader {
         }
         match self.partial.push(input, self.kind, limits) {
             Push::More => None,
-            Push::Head(head) if self.is_convincing(&head) => self.find(head, inside, counters),
+            Push::Head(head) if self.is_convincing(&head, input.bytes.len()) => {
+                self.find(head, inside, counters)
+            }
             Push::Head(Head { fields, .. }) => {
                 self.give_up(fields.size() as u64, inside, input.at, counters);
                 None
@@ -119,28 +122,34 @@ impl Reader {
     /// Whether a whole and convincing head lies where a call begins.
     pub(super) fn begins(&self, input: &Input) -> bool {
         input.opens
-            && matches!(head::parse(&input.bytes), Parsed::Whole(head, _)
-                if self.suits(&head) && self.is_convincing(&head))
+            && matches!(head::parse(&input.bytes), Parsed::Whole(head, size)
+                if self.suits(&head) && self.is_convincing(&head, input.bytes.len() - size))
     }
 
     /// Whether a head that began before `input` ends in it.
     fn goes_on_with(&self, input: &Input) -> bool {
         let joined = Bytes::from([&self.partial.bytes[..], &input.bytes[..]].concat());
         !self.partial.bytes.is_empty()
-            && matches!(head::parse(&joined), Parsed::Whole(head, _) if self.is_convincing(&head))
+            && matches!(head::parse(&joined), Parsed::Whole(head, size)
+                if self.is_convincing(&head, joined.len() - size))
     }
 
     /// Whether a head is one even where none was to be expected. Any token is a
     /// method, so what is left of one when its beginning was lost is, too: only
     /// names that are in use are believed. A body may quote a request, but
-    /// hardly at the first byte that is seen of a connection.
-    fn is_convincing(&self, head: &Head) -> bool {
+    /// hardly at the first byte that is seen of a connection, where one without
+    /// `Host` is believed if nothing but its body can be `behind` it. A quoted
+    /// response has no fields.
+    fn is_convincing(&self, head: &Head, behind: usize) -> bool {
         let named = match &head.start {
             Start::Request { version, .. } => {
+                let alone = behind == 0 || Noted::of(&head.fields).announces_body();
                 let named = *version == Version::Http10 || head.fields.first("host").is_some();
-                named || self.fresh
+                named || (self.fresh && alone)
             }
-            Start::Response { .. } => true,
+            Start::Response { status, .. } => {
+                self.fresh || !head.fields.is_empty() || matches!(status, 100..200 | 204 | 304)
+            }
         };
         named && is_usual_start(head)
     }
