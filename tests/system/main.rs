@@ -3,6 +3,7 @@
 //! They need root and BPF, and fail where these are missing. `cargo xtask test`
 //! builds the agent and runs them one at a time.
 
+mod authority;
 mod capture;
 mod chain;
 mod collector;
@@ -11,7 +12,9 @@ mod harness;
 mod learnt;
 mod overflow;
 mod proxy;
+mod refusals;
 mod replay;
 mod restart;
 mod runtimes;
+mod secure;
 mod sockets;
