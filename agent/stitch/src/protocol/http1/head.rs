@@ -132,7 +132,8 @@ pub fn parse(bytes: &Bytes) -> Parsed {
                 let start = match (request.method, request.path, request.version) {
                     (Some(method), Some(target), Some(version)) if method.len() <= MAX_METHOD => {
                         Start::Request {
-                            method: bytes.slice_ref(method.as_bytes()),
+                            method: usual_method(method.as_bytes())
+                                .unwrap_or_else(|| bytes.slice_ref(method.as_bytes())),
                             target: bytes.slice_ref(target.as_bytes()),
                             version: version_of(version),
                         }
@@ -214,6 +215,12 @@ pub fn parse_simple(line: &[u8]) -> Option<Head> {
         anomalies: Anomalies::default(),
         whole: true,
     })
+}
+
+/// A usual method keeps no bytes in memory.
+fn usual_method(method: &[u8]) -> Option<Bytes> {
+    let usual = USUAL_METHODS.iter().find(|usual| **usual == method);
+    usual.map(|usual| Bytes::from_static(usual))
 }
 
 /// Whether a method is one of those in use.
