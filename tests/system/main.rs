@@ -8,6 +8,7 @@ mod capture;
 mod chain;
 mod collector;
 mod differential;
+mod filters;
 mod harness;
 mod learnt;
 mod overflow;
