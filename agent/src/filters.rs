@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -28,8 +28,8 @@ pub fn config(wanted: &cli::Filters) -> Result<probe::Config> {
     })
 }
 
-/// Fails where a process asked for does not exist; warns where nobody listens
-/// on a port asked for, since somebody may yet, or listen elsewhere.
+/// Fails where a process asked for does not exist; warns where nobody listens on
+/// a port asked for, or runs an executable, since somebody may yet.
 fn resolve(wanted: &cli::Filters) -> Result<Filter> {
     for pid in &wanted.pid {
         ensure!(exists(*pid), "--pid {pid}: there is no such process");
@@ -41,6 +41,15 @@ fn resolve(wanted: &cli::Filters) -> Result<Filter> {
         let listening = listening();
         for port in wanted.port.iter().filter(|port| !listening.contains(port)) {
             log::warn!("--port {port}: nobody on this host listens there now");
+        }
+    }
+    if !wanted.exe.is_empty() {
+        let running = running();
+        for pattern in &wanted.exe {
+            let globs = Globs::new([pattern.as_str()]);
+            if globs.is_ok_and(|globs| !running.iter().any(|path| globs.matches(path))) {
+                log::warn!("--exe {pattern}: nobody on this host runs that now");
+            }
         }
     }
     let globs = |option: &str, patterns: &[String]| {
@@ -59,6 +68,14 @@ fn resolve(wanted: &cli::Filters) -> Result<Filter> {
 
 fn exists(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// Executables of all processes that may be looked at.
+fn running() -> BTreeSet<PathBuf> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| fs::read_link(process.path().join("exe")).ok())
+        .collect()
 }
 
 /// Ports that are listened on in this network namespace.
@@ -104,6 +121,12 @@ mod tests {
         };
         let error = format!("{:#}", resolve(&wanted).unwrap_err());
         assert!(error.starts_with("--exclude-exe a["), "{error}");
+    }
+
+    #[test]
+    fn running_executables_are_seen() {
+        let ours = std::env::current_exe().unwrap();
+        assert!(running().contains(&ours));
     }
 
     #[test]

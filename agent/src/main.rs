@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         } => learnt::show(model.flatten().as_deref(), &stitching),
         Command::Doctor => {
             let report = doctor::examine();
-            println!("{report}");
+            print!("{report}");
             return report.exit_code().into();
         }
     };

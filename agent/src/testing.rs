@@ -21,16 +21,11 @@ pub(crate) fn fields(fields: &[(&str, &str)]) -> Fields {
     let mut raw = Vec::new();
     let mut index = SmallVec::new();
     for (name, value) in fields {
-        let name_at = raw.len() as u32;
+        let name_at = raw.len();
         raw.extend_from_slice(name.as_bytes());
-        let value_at = raw.len() as u32;
+        let value_at = raw.len();
         raw.extend_from_slice(value.as_bytes());
-        index.push(Field {
-            name: name_at,
-            name_len: name.len() as u32,
-            value: value_at,
-            value_len: value.len() as u32,
-        });
+        index.extend(Field::new(name_at, name.len(), value_at, value.len()));
     }
     Fields::new(Bytes::from(raw), index)
 }

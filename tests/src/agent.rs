@@ -38,10 +38,19 @@ impl Agent {
     /// Starts `wirespan run --json FILE` with further arguments; returns when
     /// it sees the next request.
     pub fn run<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self> {
+        Self::run_in(arguments, &[])
+    }
+
+    /// The same, with these environment variables.
+    pub fn run_in<A: AsRef<OsStr>>(
+        arguments: &[A],
+        environment: &[(&str, &OsStr)],
+    ) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let json = directory.path().join("spans.jsonl");
         let mut command = Command::new(place::wirespan());
         command.arg("run").arg("--json").arg(&json).args(arguments);
+        command.envs(environment.iter().copied());
         begin_cold(&mut command);
         Self::start(&command, json, directory)
     }
@@ -81,6 +90,11 @@ impl Agent {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// Waits until it has written `text` to standard error.
+    pub fn wait_for(&mut self, text: &str, limit: Duration) -> Result<()> {
+        self.child.wait_for(text, limit)
     }
 
     /// Waits until at least `count` spans are in its JSON file.

@@ -1,7 +1,7 @@
 //! A real OpenTelemetry Collector that writes what it receives to a file.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::{place, port};
 #[derive(Debug)]
 pub struct Collector {
     child: Child,
+    scheme: &'static str,
     port: u16,
     file: PathBuf,
     directory: TempDir,
@@ -24,6 +25,26 @@ pub struct Collector {
 impl Collector {
     /// Starts it; returns when it listens.
     pub fn start() -> Result<Self> {
+        Self::start_with("http", &[], &[])
+    }
+
+    /// Starts it with TLS: it shows this certificate for `localhost`, whose key is
+    /// in another file. With `clients`, the certificate of an authority, it lets
+    /// in only those who show one by that.
+    pub fn start_secure(certificate: &Path, key: &Path, clients: Option<&Path>) -> Result<Self> {
+        let environment = [
+            ("TLS_CERTIFICATE", certificate),
+            ("TLS_KEY", key),
+            ("TLS_CLIENT_AUTHORITY", clients.unwrap_or(Path::new(""))),
+        ];
+        Self::start_with("https", &["tls.yaml"], &environment)
+    }
+
+    fn start_with(
+        scheme: &'static str,
+        configs: &[&str],
+        environment: &[(&str, &Path)],
+    ) -> Result<Self> {
         let binary = place::tools().join("otelcol");
         ensure!(
             binary.exists(),
@@ -34,15 +55,20 @@ impl Collector {
         let port = port::free();
         let file = directory.path().join("traces.jsonl");
         let mut command = Command::new(binary);
+        // Later ones are laid over earlier ones.
+        for config in ["config.yaml"].iter().chain(configs) {
+            let path = place::root().join("tests/collector").join(config);
+            command.arg("--config").arg(path);
+        }
         command
-            .arg("--config")
-            .arg(place::root().join("tests/collector/config.yaml"))
             .env("OTLP_ENDPOINT", format!("127.0.0.1:{port}"))
-            .env("TRACES_FILE", &file);
+            .env("TRACES_FILE", &file)
+            .envs(environment.iter().copied());
         let mut child = Child::start("otelcol", &command, &directory.path().join("log"))?;
         child.wait_for("Everything is ready", Duration::from_secs(20))?;
         Ok(Self {
             child,
+            scheme,
             port,
             file,
             directory,
@@ -51,7 +77,12 @@ impl Collector {
 
     /// For the agent's `--otlp`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        // Certificates are for names.
+        let host = match self.scheme {
+            "https" => "localhost",
+            _ => "127.0.0.1",
+        };
+        format!("{}://{host}:{}", self.scheme, self.port)
     }
 
     /// The port it listens on.

@@ -325,6 +325,7 @@ fn tcpdump(servers: &Servers, arguments: &[&str]) -> Command {
 
 /// The exchanges that were told as SERVER spans.
 fn connections(traced: &Traced) -> Result<Connections> {
+    traced.account()?;
     let mut spans: Vec<_> = traced
         .spans
         .iter()

@@ -3,15 +3,19 @@
 //! They need root and BPF, and fail where these are missing. `cargo xtask test`
 //! builds the agent and runs them one at a time.
 
+mod authority;
 mod capture;
 mod chain;
 mod collector;
 mod differential;
+mod filters;
 mod harness;
 mod learnt;
 mod overflow;
 mod proxy;
+mod refusals;
 mod replay;
 mod restart;
 mod runtimes;
+mod secure;
 mod sockets;

@@ -10,6 +10,7 @@ use wirespan_tests::agent::Agent;
 use wirespan_tests::http;
 use wirespan_tests::load::Load;
 use wirespan_tests::nginx::{Nginx, Task};
+use wirespan_tests::span::Span;
 
 use crate::chain;
 
@@ -55,7 +56,19 @@ fn what_is_lost_is_counted_and_nothing_is_invented() -> Result<()> {
         ensure!(sent.contains(span.path()), "invented: {span:#?}");
         let whole = span.status_code().is_none_or(|status| status == 200);
         ensure!(whole && span.method() == "GET", "invented: {span:#?}");
+        ensure!(whole_or_marked(span), "told as if whole: {span:#?}");
     }
+    // An event that was lost costs the exchange it is of, and at most the one
+    // before it.
+    let complete = traced
+        .spans
+        .iter()
+        .filter(|span| span.status_code().is_some());
+    let (complete, sent) = (complete.count() as u64, sent.len() as u64 * 2);
+    ensure!(
+        complete + 2 * lost.unwrap_or(0) >= sent,
+        "{complete} of {sent}: more is missing than was counted: {account:#?}"
+    );
     let calm = traced
         .spans
         .iter()
@@ -67,4 +80,10 @@ fn what_is_lost_is_counted_and_nothing_is_invented() -> Result<()> {
         CALM * 2
     );
     Ok(())
+}
+
+/// A span without a status says that something of it was not seen.
+fn whole_or_marked(span: &Span) -> bool {
+    let mark = |key: &String| key.starts_with("wirespan.capture.") || key == "error.type";
+    span.status_code().is_some() || span.attributes.keys().any(mark)
 }

@@ -36,6 +36,8 @@ fn live_and_replayed_spans_are_equal() -> Result<()> {
         "{} replayed",
         replayed.spans.len()
     );
+    live.account()?;
+    replayed.account()?;
     for (live, replayed) in live.spans.iter().zip(&replayed.spans) {
         ensure!(live == replayed, "live {live:#?}\nreplayed {replayed:#?}");
     }
@@ -70,6 +72,7 @@ fn a_recording_that_was_cut_off_replays_up_to_the_cut() -> Result<()> {
         "it does not say so: {}",
         half.log
     );
+    half.account()?;
     let count = half.spans.len();
     ensure!(
         count > 0 && count < whole.spans.len(),

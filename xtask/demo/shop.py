@@ -37,7 +37,7 @@ class Shop(BaseHTTPRequestHandler):
         try:
             self.answer(201, ask(f"{PAYMENTS}/charge", order))
         except urllib.error.HTTPError as error:
-            self.answer(502, {"error": f"payment failed with {error.code}"})
+            self.answer(502, {"error": "payment failed", "reason": json.load(error)})
 
     def answer(self, status, value):
         body = json.dumps(value).encode() + b"\n"

@@ -40,9 +40,11 @@ caused which.
 
 const LEGEND: &str = "
 Three requests follow, and what wirespan sees of them. Each block is one trace: all that
-one request set off, across processes. A line is one side of one HTTP exchange: who, what,
-when and for how long (the bar, on the trace's own time axis), and the status. What it
-caused stands below it, indented.
+one request set off, across processes. A line is one side of one HTTP exchange: the service,
+what it served (or, behind an arrow, what it asked another one for), when and for how long
+(the bar, on the trace's own time axis: █ at work, ▒ waiting for an answer), and the
+status. What it caused stands below it, indented; at the end of the line, where it could
+not be seen on the wire, by which kind of evidence that is known, and how surely.
 ";
 
 const READY: Duration = Duration::from_secs(30);
@@ -62,7 +64,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     call(shop.nginx.port())?;
     if options.keep {
         let url = format!("http://127.0.0.1:{}", shop.nginx.port());
-        println!("\nStill running. Try `curl {url}/product/8`; Ctrl-C ends it.\n");
+        println!("\nStill running. Try `curl {url}/product/8`; Ctrl-C ends it.");
+        println!("A trace is shown once it has been quiet for some seconds.\n");
         while !interrupted.load(Ordering::Relaxed) {
             sleep(Duration::from_millis(100));
         }
@@ -146,7 +149,7 @@ fn call(port: u16) -> Result<()> {
         let answer = run::read(curl.arg(&url))?;
         let data = body.map_or_else(String::new, |body| format!("--data '{body}' "));
         println!("$ curl {data}{url}\n{}", answer.trim_end());
-        // So that one trace is printed at a time.
+        // So that one is over before the next.
         sleep(Duration::from_millis(300));
     }
     println!();

@@ -10,7 +10,7 @@ use aya::maps::{HashMap, Map};
 use bytes::{Bytes, BytesMut};
 use wirespan_ebpf::verdict::{self, SLOTS};
 use wirespan_ebpf::{coroutine, loss, record, switch};
-use wirespan_stitch::event::decode::{Decoded, decode, significant_length};
+use wirespan_stitch::event::decode::{Decoded, decode_in, significant_length};
 use wirespan_stitch::event::{Direction, Event, Lost, LostReason};
 use wirespan_stitch::time::{Timestamp, WallTime};
 use wirespan_stitch::verdict::Verdict;
@@ -24,10 +24,11 @@ use super::ring::Ring;
 use super::statistics::{self, ProgramStatistics};
 use super::{Config, LoadError, kernel, now};
 
-/// At most so many records are taken at once …
-const BATCH_RECORDS: usize = 8_192;
+/// At most so many records are taken at once: what becomes of them is still in
+/// the processor's cache when it is handed on …
+const BATCH_RECORDS: usize = 128;
 /// … and no more once their bytes are so many.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 64 << 10;
 /// Records are kept together in so many bytes, or in more if one alone has more.
 /// Whoever keeps a payload keeps its chunk: an exchange that stays open for long
 /// at most two.
@@ -281,9 +282,9 @@ impl Capture {
     fn decode(&mut self, chunk: &Bytes, now: Timestamp, sink: &mut impl FnMut(Decoded)) {
         let mut start = 0;
         for &end in &self.ends {
-            let record = chunk.slice(start..end);
+            let decoded = decode_in(chunk, start..end);
             start = end;
-            match decode(&record) {
+            match decoded {
                 Ok(decoded) => sink(decoded),
                 Err(error) => {
                     log::debug!("{error}");

@@ -70,7 +70,8 @@ impl Globs {
         self.0.is_empty()
     }
 
-    fn matches(&self, path: &Path) -> bool {
+    /// Whether one of them is of the executable at `path`.
+    pub(crate) fn matches(&self, path: &Path) -> bool {
         self.0.is_match(path)
     }
 }

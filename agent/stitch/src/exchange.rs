@@ -145,18 +145,18 @@ pub struct Fields {
     index: SmallVec<[Field; 12]>,
 }
 
-/// Where one field line lies in the head.
+/// Where one field line lies in the head: within its first [`HEAD_MAX`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Offset of the name.
-    pub name: u32,
-    /// Length of the name.
-    pub name_len: u32,
-    /// Offset of the value, without white space around it.
-    pub value: u32,
-    /// Length of the value.
-    pub value_len: u32,
+    name: u16,
+    name_len: u16,
+    value: u16,
+    value_len: u16,
 }
+
+/// Bytes of a head of which fields are told. Exchanges are moved and kept by the
+/// million: two bytes a place must do.
+pub const HEAD_MAX: usize = 1 << 16;
 
 /// How an exchange ended. Only [`Outcome::Complete`] and
 /// [`Outcome::Upgraded`] are ends that HTTP knows.
@@ -363,6 +363,30 @@ impl CaptureMarks {
     }
 }
 
+impl Field {
+    /// A field whose name and value (without white space around it) begin at these
+    /// offsets and have these lengths; `None` if they lie beyond [`HEAD_MAX`].
+    pub fn new(name: usize, name_len: usize, value: usize, value_len: usize) -> Option<Self> {
+        let narrow = |number: usize| u16::try_from(number).ok();
+        Some(Self {
+            name: narrow(name)?,
+            name_len: narrow(name_len)?,
+            value: narrow(value)?,
+            value_len: narrow(value_len)?,
+        })
+    }
+
+    /// Offset and length of the name.
+    pub fn name(self) -> (usize, usize) {
+        (usize::from(self.name), usize::from(self.name_len))
+    }
+
+    /// Offset and length of the value.
+    pub fn value(self) -> (usize, usize) {
+        (usize::from(self.value), usize::from(self.value_len))
+    }
+}
+
 impl Fields {
     /// A header section within `raw`; `index` must lie within it.
     pub fn new(raw: Bytes, index: SmallVec<[Field; 12]>) -> Self {
@@ -383,8 +407,8 @@ impl Fields {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.index.iter().map(|field| {
             (
-                slice(&self.raw, field.name, field.name_len),
-                slice(&self.raw, field.value, field.value_len),
+                slice(&self.raw, field.name()),
+                slice(&self.raw, field.value()),
             )
         })
     }
@@ -397,7 +421,6 @@ impl Fields {
     }
 }
 
-fn slice(raw: &[u8], start: u32, len: u32) -> &[u8] {
-    let start = start as usize;
-    raw.get(start..start + len as usize).unwrap_or_default()
+fn slice(raw: &[u8], (start, len): (usize, usize)) -> &[u8] {
+    raw.get(start..start + len).unwrap_or_default()
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::causality::Features;
@@ -53,12 +52,10 @@ fn host(address: &SocketAddr, pid: u32) -> u64 {
     if pid != 0 {
         return 0;
     }
-    let mut bytes: SmallVec<[u8; 16]> = SmallVec::new();
     match address {
-        SocketAddr::V4(v4) => bytes.extend_from_slice(&v4.ip().octets()),
-        SocketAddr::V6(v6) => bytes.extend_from_slice(&v6.ip().octets()),
+        SocketAddr::V4(v4) => xxh3_64(&v4.ip().octets()),
+        SocketAddr::V6(v6) => xxh3_64(&v6.ip().octets()),
     }
-    xxh3_64(&bytes)
 }
 
 fn address(address: &SocketAddr) -> u64 {

@@ -23,6 +23,12 @@ const BODY: usize = 612;
 /// The kernel's switch for counting runs of BPF programs and their time.
 const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
+/// That switch, held until dropped: the counting costs what it counts some 0.1 µs
+/// a run, and an earlier run that was killed may have left it on.
+struct Statistics {
+    before: String,
+}
+
 /// How long it may take to load the programs.
 const LOADED: Duration = Duration::from_secs(30);
 
@@ -51,6 +57,7 @@ struct Rounds {
 /// Throughput with, without and with empty programs only, and what the agent used
 /// meanwhile.
 pub(super) fn measure(options: &Options, report: &mut Report) -> Result<()> {
+    let _statistics = Statistics::switch("0")?;
     let nginx = Nginx::start(1, &Task::Answer(BODY))?;
     watched(options, &nginx).context("warming up")?;
     let mut rounds = Rounds::default();
@@ -138,12 +145,9 @@ impl Rounds {
 /// The time of the BPF programs, from a run of its own: the kernel's counting
 /// costs time too.
 pub(super) fn measure_kernel(options: &Options, report: &mut Report) -> Result<()> {
-    let before = fs::read_to_string(STATISTICS)?;
-    fs::write(STATISTICS, "1").context("BPF statistics need root")?;
+    let _statistics = Statistics::switch("1")?;
     let nginx = Nginx::start(1, &Task::Answer(BODY))?;
-    let run = traced(options, &nginx);
-    fs::write(STATISTICS, before)?;
-    let run = run?;
+    let run = traced(options, &nginx)?;
     ensure!(
         run.bpf.runs > 0.0,
         "the kernel counted no run of a BPF program"
@@ -155,6 +159,21 @@ pub(super) fn measure_kernel(options: &Options, report: &mut Report) -> Result<(
     let time = run.bpf.seconds / run.rate.requests * 1e6;
     report.add("kernel_time", "kernel time", time, "µs a request");
     Ok(())
+}
+
+impl Statistics {
+    fn switch(to: &str) -> Result<Self> {
+        let before = fs::read_to_string(STATISTICS)?;
+        fs::write(STATISTICS, to).context("BPF statistics need root")?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Statistics {
+    fn drop(&mut self) {
+        // Who could write it before can now, unless all of it comes to an end.
+        let _ = fs::write(STATISTICS, &self.before);
+    }
 }
 
 fn bare(options: &Options, nginx: &Nginx) -> Result<Rate> {

@@ -24,7 +24,7 @@ use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::batch::Batch;
 use super::counters::{Counters, Drop, Ticket};
@@ -256,6 +256,11 @@ impl Sender {
         let mut why = status.message().to_owned();
         if let Some(source) = std::error::Error::source(status) {
             why = format!("{why}: {}", causes(source));
+        }
+        // In TLS 1.3 a client is refused after its handshake, often without a word.
+        let broke = matches!(status.code(), Code::Cancelled | Code::Unknown);
+        if self.settings.anonymous_tls && broke {
+            why.push_str(" (it may ask for a certificate: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)");
         }
         self.warn_once(&format!(
             "takes no spans: {:?}: {why}; {consequence}",

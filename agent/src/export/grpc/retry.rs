@@ -1,6 +1,7 @@
 //! Which failures are worth another attempt, and when
 //! (<https://opentelemetry.io/docs/specs/otlp/#failures>).
 
+use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) fn pause(status: &Status, attempt: u32) -> Option<Duration> {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => true,
+        // Not the server's word, but that of a connection that broke.
+        Code::Unknown => status.source().is_some(),
         // Without a time to come back, what was sent is too much for good.
         Code::ResourceExhausted => asked.is_some(),
         _ => false,
@@ -134,6 +137,12 @@ mod tests {
             let found = pause(&Status::new(code, ""), 0);
             assert_eq!(found.is_some(), retried.contains(&code), "{code:?}");
         }
+    }
+
+    #[test]
+    fn a_broken_connection_is_a_passing_failure() {
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(pause(&Status::from_error(Box::new(broken)), 0).is_some());
     }
 
     #[test]

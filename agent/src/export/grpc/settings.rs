@@ -28,6 +28,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// Whether requests are compressed with gzip.
     pub gzip: bool,
+    /// Whether the agent shows no certificate of its own to a collector that is
+    /// reached by TLS.
+    pub anonymous_tls: bool,
 }
 
 impl Settings {
@@ -58,8 +61,11 @@ impl Settings {
         {
             bail!("{name} is {protocol}, but wirespan sends OTLP over gRPC only: set it to grpc");
         }
+        let endpoint = endpoint(&url, &setting).with_context(|| format!("{source} is {url}"))?;
+        let tls = endpoint.uri().scheme_str() == Some("https");
         Ok(Some(Self {
-            endpoint: endpoint(&url, &setting).with_context(|| format!("{source} is {url}"))?,
+            anonymous_tls: tls && setting("CLIENT_CERTIFICATE").is_none(),
+            endpoint,
             url,
             headers: setting("HEADERS").map_or_else(
                 || Ok(Vec::new()),

@@ -92,9 +92,13 @@ impl<'a> Attributes<'a> {
     pub(super) fn int(&mut self, key: &str, value: impl TryInto<i64>) {
         let value = value.try_into().unwrap_or(i64::MAX);
         let value = value.cast_unsigned();
-        self.put(key, 1 + varint_len(value), |writer| {
-            writer.varint(INT, value);
-        });
+        let len = 1 + varint_len(value);
+        if self.begin_short(key, len) {
+            self.writer.raw(&[(VALUE << 3 | 2) as u8, len as u8]);
+            self.writer.varint(INT, value);
+        } else {
+            self.put(key, len, |writer| writer.varint(INT, value));
+        }
     }
 
     pub(super) fn double(&mut self, key: &str, value: f64) {
@@ -118,19 +122,14 @@ impl<'a> Attributes<'a> {
         });
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "keys are constants, and copied as such"
+    )]
+    #[inline(always)]
     fn text(&mut self, key: &str, value: &[u8]) {
         let len = field_len(value.len());
-        let whole = field_len(key.len()) + field_len(len);
-        if whole < 0x80 {
-            // Nearly all are so short that each length takes one byte.
-            let head = [
-                self.field << 3 | 2,
-                whole as u32,
-                KEY << 3 | 2,
-                key.len() as u32,
-            ];
-            self.writer.raw(&head.map(|byte| byte as u8));
-            self.writer.raw(key.as_bytes());
+        if self.begin_short(key, len) {
             let head = [
                 VALUE << 3 | 2,
                 len as u32,
@@ -142,6 +141,29 @@ impl<'a> Attributes<'a> {
         } else {
             self.put(key, len, |writer| writer.field(STRING, value));
         }
+    }
+
+    /// Begins an attribute with a value of `len` bytes that is so short that each
+    /// length takes one byte, as nearly all are; whether it is.
+    #[expect(
+        clippy::inline_always,
+        reason = "keys are constants, and copied as such"
+    )]
+    #[inline(always)]
+    fn begin_short(&mut self, key: &str, len: usize) -> bool {
+        let whole = 2 + key.len() + 2 + len;
+        let short = len < 0x80 && whole < 0x80;
+        if short {
+            let head = [
+                self.field << 3 | 2,
+                whole as u32,
+                KEY << 3 | 2,
+                key.len() as u32,
+            ];
+            self.writer.raw(&head.map(|byte| byte as u8));
+            self.writer.raw(key.as_bytes());
+        }
+        short
     }
 
     /// `value` writes the `len` bytes of an `AnyValue`.

@@ -7,8 +7,10 @@ use std::time::Duration;
 use wirespan_stitch::span::{Span, TraceId};
 use wirespan_stitch::time::WallTime;
 
-/// Nothing new for so long: the trace is taken for complete.
-const QUIET: Duration = Duration::from_millis(700);
+/// Nothing new for so long: the trace is taken for complete. A call whose cause
+/// is in doubt is handed out late: after the engine's lag, 3 s unless told
+/// otherwise ([`wirespan_stitch::causality::Config::lag`]).
+const QUIET: Duration = Duration::from_millis(3_500);
 
 /// Spans that are held in all; above, the trace that began first is let go.
 const CAPACITY: usize = 20_000;
@@ -109,9 +111,9 @@ mod tests {
         hold.add(&span(2, 2, 20));
         hold.add(&span(1, 3, 30));
         assert!(hold.due(None).is_empty());
-        hold.add(&span(3, 4, 25 + 700));
+        hold.add(&span(3, 4, 25 + 3_500));
         assert_eq!(ids(&hold.due(None)), [[2]]);
-        let later = WallTime(testing::START + 800 * 1_000_000);
+        let later = WallTime(testing::START + 3_600 * 1_000_000);
         assert_eq!(ids(&hold.due(Some(later))), [[1, 3]]);
         assert_eq!(ids(&hold.all()), [[4]]);
         assert!(hold.is_empty() && hold.spans == 0 && hold.numbers.is_empty());

@@ -153,7 +153,7 @@ fn service(span: &Span) -> String {
     }
 }
 
-/// The status code, or in a word why there is none.
+/// The status code, if it was seen, and in a word how the exchange broke off.
 fn status(span: &Span) -> (String, bool) {
     let exchange = &span.exchange;
     let code = exchange
@@ -163,13 +163,17 @@ fn status(span: &Span) -> (String, bool) {
     let broken = broken_off(exchange.outcome);
     let failed = broken.is_some()
         || code.is_some_and(|code| code >= 500 || (code >= 400 && span.kind == Role::Client));
-    let text = match (code, exchange.outcome) {
-        (Some(code), _) if broken.is_none() => code.to_string(),
-        (_, Outcome::ClosedBeforeResponse | Outcome::ClosedInResponse) => "closed".to_owned(),
-        (_, Outcome::ResetBeforeResponse | Outcome::ResetInResponse) => "reset".to_owned(),
-        (_, Outcome::TimedOut) => "timeout".to_owned(),
-        (Some(code), _) => code.to_string(),
-        (None, _) => "?".to_owned(),
+    let end = match exchange.outcome {
+        Outcome::ClosedBeforeResponse | Outcome::ClosedInResponse => "closed",
+        Outcome::ResetBeforeResponse | Outcome::ResetInResponse => "reset",
+        Outcome::TimedOut => "timeout",
+        _ => "",
+    };
+    let text = match (code, end) {
+        (Some(code), "") => code.to_string(),
+        (Some(code), end) => format!("{code} {end}"),
+        (None, "") => "?".to_owned(),
+        (None, end) => end.to_owned(),
     };
     (text, failed)
 }
@@ -442,11 +446,15 @@ prices   └ GET /prices   ···········██████████�
 
     #[test]
     fn what_broke_off_says_how() {
-        let mut span = testing::span(1, Some(9), Role::Client, 0, 1);
+        let mut span = testing::span(1, None, Role::Client, 0, 1);
         span.exchange.response = None;
         span.exchange.outcome = Outcome::ResetBeforeResponse;
+        let text = block(&[span.clone()], Style::default());
+        assert!(text.ends_with(" reset\n\n"), "{text}");
+        span.exchange = Box::new(testing::exchange("GET", "/", 500));
+        span.exchange.outcome = Outcome::ClosedInResponse;
         let text = block(&[span], Style::default());
-        assert!(text.contains(" reset"), "{text}");
+        assert!(text.ends_with(" 500 closed\n\n"), "{text}");
     }
 
     #[test]

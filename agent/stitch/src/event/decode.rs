@@ -5,6 +5,7 @@
 //! does not hold together is an error for the reader to count.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -90,9 +91,16 @@ pub fn significant_length(record: &[u8]) -> usize {
 
 /// What `record` tells.
 pub fn decode(record: &Bytes) -> Result<Decoded, DecodeError> {
+    decode_in(record, 0..record.len())
+}
+
+/// What the record tells that lies at `place` of `chunk`.
+pub fn decode_in(chunk: &Bytes, place: Range<usize>) -> Result<Decoded, DecodeError> {
+    let start = place.start;
+    let record = chunk.get(place).unwrap_or_default();
     let short = DecodeError::Short(record.len());
     match *record.first().ok_or(short)? {
-        record::DATA => data(record).map(|data| Decoded::Event(Event::Data(data))),
+        record::DATA => data(chunk, start, record).map(|data| Decoded::Event(Event::Data(data))),
         record::OPENED => opened(record).map(|opened| Decoded::Event(Event::Opened(opened))),
         record::CLOSED => closed(record).map(|closed| Decoded::Event(Event::Closed(closed))),
         record::EXECUTED => executed(record).map(Decoded::Executed),
@@ -111,7 +119,7 @@ fn head<T: FromBytes>(record: &[u8]) -> Result<T, DecodeError> {
         .map_err(|_| DecodeError::Short(record.len()))
 }
 
-fn data(record: &Bytes) -> Result<Data, DecodeError> {
+fn data(chunk: &Bytes, at: usize, record: &[u8]) -> Result<Data, DecodeError> {
     let head: Transfer = head(record)?;
     let start = size_of::<Transfer>();
     let end = start + head.copied as usize;
@@ -127,12 +135,12 @@ fn data(record: &Bytes) -> Result<Data, DecodeError> {
         connection: connection(&head)?,
         offset: head.offset,
         length: u64::from(head.length),
-        payload: record.slice(start..end),
+        payload: chunk.slice(at + start..at + end),
         shortfall: shortfall(head.shortfall)?,
     })
 }
 
-fn opened(record: &Bytes) -> Result<Opened, DecodeError> {
+fn opened(record: &[u8]) -> Result<Opened, DecodeError> {
     let head: Transfer = head(record)?;
     Ok(Opened {
         time: Timestamp(head.time),
@@ -142,7 +150,7 @@ fn opened(record: &Bytes) -> Result<Opened, DecodeError> {
     })
 }
 
-fn closed(record: &Bytes) -> Result<Closed, DecodeError> {
+fn closed(record: &[u8]) -> Result<Closed, DecodeError> {
     let closed: record::Closed = head(record)?;
     let totals = closed.flags & record::TOTALS != 0;
     Ok(Closed {
@@ -154,7 +162,7 @@ fn closed(record: &Bytes) -> Result<Closed, DecodeError> {
     })
 }
 
-fn executed(record: &Bytes) -> Result<Executed, DecodeError> {
+fn executed(record: &[u8]) -> Result<Executed, DecodeError> {
     let executed: record::Executed = head(record)?;
     let short = DecodeError::Short(record.len());
     let path = executed
@@ -175,7 +183,7 @@ fn executed(record: &Bytes) -> Result<Executed, DecodeError> {
     })
 }
 
-fn forked(record: &Bytes) -> Result<Forked, DecodeError> {
+fn forked(record: &[u8]) -> Result<Forked, DecodeError> {
     let forked: Lifecycle = head(record)?;
     Ok(Forked {
         time: Timestamp(forked.time),
@@ -185,7 +193,7 @@ fn forked(record: &Bytes) -> Result<Forked, DecodeError> {
     })
 }
 
-fn exited(record: &Bytes) -> Result<Event, DecodeError> {
+fn exited(record: &[u8]) -> Result<Event, DecodeError> {
     let exited: Lifecycle = head(record)?;
     Ok(Event::Exited {
         time: Timestamp(exited.time),

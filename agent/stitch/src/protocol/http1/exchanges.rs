@@ -220,7 +220,7 @@ impl Http1 {
                 return self.check_refused();
             }
             self.note_opening(direction, &piece);
-            let may_begin = self.may_begin(direction);
+            let may_begin = !way::is_empty(&piece) && self.may_begin(direction);
             let reader = &mut self.way_mut(direction).reader;
             match reader.read(&mut piece, may_begin, context.limits, context.counters) {
                 Some(signal) => {

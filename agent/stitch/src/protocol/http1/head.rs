@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::exchange::{Anomalies, Anomaly, Field, Fields, Version};
+use crate::exchange::{Anomalies, Anomaly, Field, Fields, HEAD_MAX, Version};
 
 /// A message's start line and header section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +132,8 @@ pub fn parse(bytes: &Bytes) -> Parsed {
                 let start = match (request.method, request.path, request.version) {
                     (Some(method), Some(target), Some(version)) if method.len() <= MAX_METHOD => {
                         Start::Request {
-                            method: bytes.slice_ref(method.as_bytes()),
+                            method: usual_method(method.as_bytes())
+                                .unwrap_or_else(|| bytes.slice_ref(method.as_bytes())),
                             target: bytes.slice_ref(target.as_bytes()),
                             version: version_of(version),
                         }
@@ -216,6 +217,12 @@ pub fn parse_simple(line: &[u8]) -> Option<Head> {
     })
 }
 
+/// A usual method keeps no bytes in memory.
+fn usual_method(method: &[u8]) -> Option<Bytes> {
+    let usual = USUAL_METHODS.iter().find(|usual| **usual == method);
+    usual.map(|usual| Bytes::from_static(usual))
+}
+
 /// Whether a method is one of those in use.
 pub fn is_usual(method: &[u8]) -> bool {
     USUAL_METHODS.contains(&method)
@@ -249,6 +256,9 @@ fn version_of(minor: u8) -> Version {
 }
 
 fn whole(bytes: &Bytes, start: Start, lines: &[httparse::Header<'_>], size: usize) -> Parsed {
+    if size > HEAD_MAX {
+        return Parsed::Refused;
+    }
     let begin = bytes.as_ptr() as usize;
     let mut anomalies = Anomalies::default();
     let mut index = SmallVec::with_capacity(lines.len());
@@ -256,12 +266,10 @@ fn whole(bytes: &Bytes, start: Start, lines: &[httparse::Header<'_>], size: usiz
     for line in lines {
         let name = line.name.as_ptr() as usize - begin;
         bare |= bytes.get(name.wrapping_sub(2)) != Some(&b'\r');
-        index.push(Field {
-            name: name as u32,
-            name_len: line.name.len() as u32,
-            value: (line.value.as_ptr() as usize).saturating_sub(begin) as u32,
-            value_len: line.value.len() as u32,
-        });
+        let value = (line.value.as_ptr() as usize).saturating_sub(begin);
+        if let Some(field) = Field::new(name, line.name.len(), value, line.value.len()) {
+            index.push(field);
+        }
     }
     if bare {
         anomalies.insert(Anomaly::BareLineFeed);
@@ -334,29 +342,29 @@ impl Lines<'_> {
             self.note_obscured(encoding);
         }
         let (value, value_len) = trimmed(self.raw, line.start + colon + 1, line.end);
-        self.index.push(Field {
-            name: line.start as u32,
-            name_len: name_len as u32,
-            value: value as u32,
-            value_len: value_len as u32,
-        });
+        self.put(Field::new(line.start, name_len, value, value_len));
+    }
+
+    fn put(&mut self, field: Option<Field>) {
+        if field.is_none() {
+            self.anomalies.insert(Anomaly::HeadTooLarge);
+        }
+        self.index.extend(field);
     }
 
     /// Appends a line to the field before it; the fold becomes spaces
     /// (RFC 9112 section 5.2).
     fn fold(&mut self, line: &Line) {
-        let Some(field) = self.index.last_mut() else {
+        let Some(field) = self.index.pop() else {
             return self.anomalies.insert(Anomaly::InvalidField);
         };
         self.anomalies.insert(Anomaly::FoldedField);
-        let name = field.name as usize;
-        let encoding = self.raw[name..name + field.name_len as usize]
-            .eq_ignore_ascii_case(b"transfer-encoding");
-        let end_before = (field.value + field.value_len) as usize;
-        self.raw[end_before..line.start].fill(b' ');
-        let (value, value_len) = trimmed(self.raw, field.value as usize, line.end);
-        field.value = value as u32;
-        field.value_len = value_len as u32;
+        let (name, name_len) = field.name();
+        let encoding = self.raw[name..name + name_len].eq_ignore_ascii_case(b"transfer-encoding");
+        let (value, value_len) = field.value();
+        self.raw[value + value_len..line.start].fill(b' ');
+        let (value, value_len) = trimmed(self.raw, value, line.end);
+        self.put(Field::new(name, name_len, value, value_len));
         self.note_obscured(encoding);
     }
 

@@ -45,7 +45,6 @@ pub struct Reader {
 
 /// What a reader has to say. It has nothing to say once it needs more bytes.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "passed on at once, never kept")]
 pub enum Signal {
     /// A head. The reader is paused.
     Head(Head),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Fields, Response, Step, Version};
+use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Response, Step, Version};
 use crate::protocol::Protocol;
 use crate::protocol::http1::framing::{Framing, Noted};
 use crate::protocol::http1::head::{Head, Start};
@@ -43,11 +43,12 @@ impl Http1 {
             && marks.contains(CaptureMarks::TRUNCATED)
             && self.queue.open() == 0
             && !self.queue.pipelines();
-        let framing = match self.framing(status, version, &head.fields, &mut anomalies) {
+        let noted = Noted::of(&head.fields);
+        let framing = match self.framing(status, version, &noted, &mut anomalies) {
             Some(_) if !head.whole => Some(Framing::Unknown),
             framing => framing,
         };
-        let upgrade = Noted::of(&head.fields).upgrade.map(Bytes::copy_from_slice);
+        let upgrade = noted.upgrade.map(Bytes::copy_from_slice);
         let response = Response {
             status: Some(status),
             version,
@@ -128,7 +129,7 @@ impl Http1 {
         &self,
         status: u16,
         version: Version,
-        fields: &Fields,
+        noted: &Noted<'_>,
         anomalies: &mut Anomalies,
     ) -> Option<Framing> {
         let asking = match self.target {
@@ -149,7 +150,7 @@ impl Http1 {
         if bodiless == Some(true) || status == 204 || status == 304 {
             return Some(Framing::None);
         }
-        let framing = Noted::of(fields).response(version, anomalies);
+        let framing = noted.response(version, anomalies);
         Some(match (bodiless, framing) {
             (None, Framing::Length(_) | Framing::Chunked { .. }) => Framing::Unknown,
             _ => framing,

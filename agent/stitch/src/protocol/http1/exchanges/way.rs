@@ -72,7 +72,7 @@ impl Way {
     }
 }
 
-fn is_empty(piece: &Piece) -> bool {
+pub(super) fn is_empty(piece: &Piece) -> bool {
     match piece {
         Piece::Bytes { bytes, .. } => bytes.is_empty(),
         Piece::Hole { length, .. } => *length == 0,

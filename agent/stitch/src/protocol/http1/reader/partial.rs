@@ -32,7 +32,6 @@ pub(super) struct Input {
 }
 
 /// What a [`PartialHead`] is with more bytes.
-#[expect(clippy::large_enum_variant, reason = "passed on at once, never kept")]
 pub(super) enum Push {
     More,
     Head(Head),
