@@ -6,7 +6,7 @@
 
 use super::adjacency::{Kind, MAX_STEPS, Manner};
 use super::align::{Alignment, Rows};
-use super::batch::{Place, Turn, Write, Written};
+use super::batch::{Cue, Place, Turn, Write, Written};
 use super::call::Connection;
 use super::path::mix;
 use super::scene::{Read, Scene};
@@ -238,12 +238,13 @@ fn claim(scene: &Scene, reads: &[Heard], write: Write, chances: &[f32]) -> Optio
         }
         (Written::Call(slot, _), _) => (Kind::CallAfterRequest, scene.calls.get(slot)?.connection),
     };
-    let manner = Manner {
-        kind,
+    let cue = Cue {
+        what: heard.read,
+        at: heard.at,
         place: Place::aligned(chances[best]),
-        first: connection == Connection::New,
-        gap: write.at.time.since(heard.at),
     };
+    let first = connection == Connection::New;
+    let manner = Manner::after(cue, kind, write.at.time, first);
     let presumed = match (write.what, heard.read) {
         (Written::Response(slot, _), Read::Answer(..)) => belief(scene, heard, slot).ln(),
         _ => 0.0,
