@@ -133,9 +133,10 @@ impl Batch {
     }
 
     /// A message was written; `hands_on` if it is a call on the socket of the
-    /// last answer read.
-    pub(super) fn wrote(&mut self, hands_on: bool, what: Written, at: Moment) {
+    /// last answer read. Whether it is the first of a turn.
+    pub(super) fn wrote(&mut self, hands_on: bool, what: Written, at: Moment) -> bool {
         let place = self.last_place();
+        let begins = self.is_turn() && self.written == 0;
         self.written += 1;
         if self.writes.len() < MAX_WRITES {
             self.writes.push(Write { what, at, place });
@@ -145,6 +146,7 @@ impl Batch {
             Writes::None | Writes::HandedOn => Writes::One,
             Writes::One | Writes::More => Writes::More,
         };
+        begins
     }
 
     /// The last message written, if it was a response: to what, and when.

@@ -24,11 +24,9 @@ const LIKELY: f32 = 0.5;
 impl Owner {
     /// A message was written.
     pub(super) fn wrote(&mut self, at: Moment, what: Written) {
-        let begins = self.scene.in_turn(at.task) && self.scene.turn_began(at.task).is_none();
-        if begins && self.turns.len() < MAX_TURNS {
+        if self.scene.wrote(at, what) && self.turns.len() < MAX_TURNS {
             self.turns.push_back((at.time, at.task));
         }
-        self.scene.wrote(at, what);
     }
 
     /// Ends turns that have gone on for long.

@@ -198,22 +198,24 @@ impl Scene {
         self.threads.get_mut(&task.tid)?.batch.end_turn()
     }
 
-    /// A message was written.
-    pub(in crate::causality) fn wrote(&mut self, at: Moment, what: Written) {
-        let call = match what {
-            Written::Call(slot, _) => self.calls.get(slot).map(|call| call.socket),
-            Written::Response(..) => None,
+    /// A message was written. Whether a turn begins with it.
+    pub(in crate::causality) fn wrote(&mut self, at: Moment, what: Written) -> bool {
+        let Self { threads, calls, .. } = self;
+        let Some(thread) = threads.get_mut(&at.task.tid) else {
+            return false;
         };
-        let last = |thread: &Thread| thread.batch.last();
-        let last = self.threads.get(&at.task.tid).and_then(last);
-        let answered = match last.and_then(|read| self.present(read)) {
-            Some(Read::Answer(slot, _)) => self.calls.get(slot).map(|call| call.socket),
-            _ => None,
+        let socket = |slot: u32, id: ExchangeId| {
+            let call = calls.get(slot).filter(|call| call.id == id);
+            call.map(|call| call.socket)
         };
-        let hands_on = call.is_some() && call == answered;
-        if let Some(thread) = self.thread(at.task) {
-            thread.batch.wrote(hands_on, what, at);
-        }
+        let hands_on = match (what, thread.batch.last()) {
+            (Written::Call(call, id), Some(Read::Answer(answered, other))) => {
+                let call = socket(call, id);
+                call.is_some() && call == socket(answered, other)
+            }
+            _ => false,
+        };
+        thread.batch.wrote(hands_on, what, at)
     }
 
     /// What a message written by this thread may belong to, as far as that is
