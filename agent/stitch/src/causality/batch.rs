@@ -11,7 +11,7 @@ use super::scene::Read;
 use crate::exchange::Moment;
 use crate::time::Timestamp;
 
-/// Reads in a row that are remembered: the latest.
+/// Reads in a row that are remembered: the latest, at least half as many.
 const MAX_READS: usize = 64;
 /// Writes after them that are aligned with the reads.
 const MAX_WRITES: usize = 64;
@@ -125,7 +125,8 @@ impl Batch {
             *self = Self::default();
         }
         if self.reads.len() >= MAX_READS {
-            self.reads.remove(0);
+            // Half of them, so that it costs little for each.
+            self.reads.drain(..MAX_READS / 2);
             self.cut = true;
         }
         self.reads.push((what, at));
