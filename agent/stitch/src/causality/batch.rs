@@ -183,6 +183,11 @@ impl Batch {
         })
     }
 
+    /// Whether there was more in this turn than is aligned.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.over && self.written > 0 && (self.cut || self.is_long())
+    }
+
     /// The last message read.
     pub(super) fn last(&self) -> Option<Read> {
         self.reads.last().map(|(what, _)| *what)
@@ -194,6 +199,11 @@ impl Batch {
         let (what, at) = self.reads.last().copied()?;
         let place = self.last_place();
         Some(Cue { what, at, place })
+    }
+
+    /// Whether more was written after several reads than is aligned with them.
+    fn is_long(&self) -> bool {
+        self.reads.len() > 1 && self.written > self.writes.len()
     }
 
     /// Where the last read stands.
@@ -264,7 +274,8 @@ mod tests {
         (0..=MAX_READS as u32).for_each(|n| drop(batch.read(read(n), Timestamp(0))));
         let last = (read(MAX_READS as u32), Place::Last(Writes::None));
         assert_eq!(cue(&batch), Some(last));
+        assert!(!batch.is_cut(), "nothing was to be aligned yet");
         write(&mut batch, false, 1);
-        assert!(batch.end_turn().is_none());
+        assert!(batch.is_cut() && batch.end_turn().is_none());
     }
 }

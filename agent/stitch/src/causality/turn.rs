@@ -212,7 +212,8 @@ fn learn(scene: &mut Scene, reads: &[Heard], writes: &[Done], alignment: &Alignm
         let mut stray = 1.0;
         for ((heard, idle), chance) in reads.iter().zip(&mut idle).zip(chances) {
             let chance = f64::from(*chance);
-            scene.sequels.learn_pair(heard.reading, done.kind, chance);
+            let cleared = scene.sequels.learn_pair(heard.reading, done.kind, chance);
+            scene.limits.tables_cleared += u64::from(cleared);
             *idle -= chance;
             stray -= chance;
         }

@@ -24,8 +24,13 @@ const LIKELY: f32 = 0.5;
 impl Owner {
     /// A message was written.
     pub(super) fn wrote(&mut self, at: Moment, what: Written) {
-        if self.scene.wrote(at, what) && self.turns.len() < MAX_TURNS {
+        if !self.scene.wrote(at, what) {
+            return;
+        }
+        if self.turns.len() < MAX_TURNS {
             self.turns.push_back((at.time, at.task));
+        } else {
+            self.scene.limits.turns_untimed += 1;
         }
     }
 

@@ -93,6 +93,7 @@ impl Scene {
         }
         if self.threads.len() >= MAX_FACTS && !self.threads.contains_key(&task.tid) {
             self.threads.clear();
+            self.limits.tables_cleared += 1;
         }
         Some(self.threads.entry(task.tid).or_default())
     }
@@ -161,6 +162,7 @@ impl Scene {
     pub(in crate::causality) fn opened(&mut self, socket: SocketId, by: Moment) {
         if self.openers.len() >= MAX_FACTS {
             self.openers.clear();
+            self.limits.tables_cleared += 1;
         }
         let opener = Opener {
             task: by.task,
@@ -195,7 +197,9 @@ impl Scene {
 
     /// The thread is about to read again, or was silent for long: its turn is over.
     pub(in crate::causality) fn end_turn(&mut self, task: Task) -> Option<Turn> {
-        self.threads.get_mut(&task.tid)?.batch.end_turn()
+        let batch = &mut self.threads.get_mut(&task.tid)?.batch;
+        self.limits.turns_cut += u64::from(batch.is_cut());
+        batch.end_turn()
     }
 
     /// A message was written. Whether a turn begins with it.
