@@ -126,6 +126,18 @@ impl Account {
                 engine.causality.decided_greedily,
             ),
             (
+                "turns of threads cut over a limit",
+                engine.causality.turns_cut,
+            ),
+            (
+                "turns of threads without a deadline",
+                engine.causality.turns_untimed,
+            ),
+            (
+                "tables of facts cleared over a limit",
+                engine.causality.tables_cleared,
+            ),
+            (
                 "exchanges left out of the self-audit",
                 engine.causality.unaudited,
             ),

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::batch::Place;
+use super::batch::{Cue, Place};
 use super::call::{Call, Connection};
+use crate::time::Timestamp;
 
 /// How a write follows what its thread read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,6 +330,17 @@ fn prior(place: usize) -> f32 {
 }
 
 impl Manner {
+    /// That of a message decided on at `at` after what was read; `first` on its
+    /// connection or not.
+    pub(super) fn after(cue: Cue, kind: Kind, at: Timestamp, first: bool) -> Self {
+        Self {
+            kind,
+            place: cue.place,
+            first,
+            gap: at.since(cue.at),
+        }
+    }
+
     /// Its cell in the tables.
     fn cell(self) -> usize {
         let gap = u64::try_from(self.gap.as_nanos()).unwrap_or(u64::MAX);

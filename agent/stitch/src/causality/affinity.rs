@@ -24,9 +24,11 @@ pub(super) struct Affinity {
 }
 
 impl Affinity {
-    /// A call was made by a request for this route, with this probability.
-    pub(super) fn learn(&mut self, route: Option<u64>, call: u64, chance: f32) {
-        if self.pairs.len() >= MAX_PAIRS {
+    /// A call was made by a request for this route, with this probability. Whether
+    /// there were so many pairs that all were forgotten.
+    pub(super) fn learn(&mut self, route: Option<u64>, call: u64, chance: f32) -> bool {
+        let full = self.pairs.len() >= MAX_PAIRS;
+        if full {
             *self = Self::default();
         }
         *self.pairs.entry((route, call)).or_default() += chance;
@@ -37,6 +39,7 @@ impl Affinity {
         if *of_route > HALVE_AT {
             self.halve();
         }
+        full
     }
 
     /// How much likelier this route makes this call than any, as a logarithm.
@@ -81,9 +84,8 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded_and_follows_changes() {
         let mut affinity = Affinity::default();
-        for n in 0..100_000 {
-            affinity.learn(Some(n), n, 1.0);
-        }
+        let cleared = (0..100_000).filter(|n| affinity.learn(Some(*n), *n, 1.0));
+        assert_eq!(cleared.count(), 100_000 / MAX_PAIRS);
         assert!(affinity.pairs.len() <= MAX_PAIRS);
         for _ in 0..5000 {
             affinity.learn(Some(1), 10, 1.0);

@@ -11,7 +11,7 @@ use super::scene::Read;
 use crate::exchange::Moment;
 use crate::time::Timestamp;
 
-/// Reads in a row that are remembered: the latest.
+/// Reads in a row that are remembered: the latest, at least half as many.
 const MAX_READS: usize = 64;
 /// Writes after them that are aligned with the reads.
 const MAX_WRITES: usize = 64;
@@ -125,7 +125,8 @@ impl Batch {
             *self = Self::default();
         }
         if self.reads.len() >= MAX_READS {
-            self.reads.remove(0);
+            // Half of them, so that it costs little for each.
+            self.reads.drain(..MAX_READS / 2);
             self.cut = true;
         }
         self.reads.push((what, at));
@@ -133,9 +134,10 @@ impl Batch {
     }
 
     /// A message was written; `hands_on` if it is a call on the socket of the
-    /// last answer read.
-    pub(super) fn wrote(&mut self, hands_on: bool, what: Written, at: Moment) {
+    /// last answer read. Whether it is the first of a turn.
+    pub(super) fn wrote(&mut self, hands_on: bool, what: Written, at: Moment) -> bool {
         let place = self.last_place();
+        let begins = self.is_turn() && self.written == 0;
         self.written += 1;
         if self.writes.len() < MAX_WRITES {
             self.writes.push(Write { what, at, place });
@@ -145,6 +147,7 @@ impl Batch {
             Writes::None | Writes::HandedOn => Writes::One,
             Writes::One | Writes::More => Writes::More,
         };
+        begins
     }
 
     /// The last message written, if it was a response: to what, and when.
@@ -180,6 +183,11 @@ impl Batch {
         })
     }
 
+    /// Whether there was more in this turn than is aligned.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.over && self.written > 0 && (self.cut || self.is_long())
+    }
+
     /// The last message read.
     pub(super) fn last(&self) -> Option<Read> {
         self.reads.last().map(|(what, _)| *what)
@@ -191,6 +199,11 @@ impl Batch {
         let (what, at) = self.reads.last().copied()?;
         let place = self.last_place();
         Some(Cue { what, at, place })
+    }
+
+    /// Whether more was written after several reads than is aligned with them.
+    fn is_long(&self) -> bool {
+        self.reads.len() > 1 && self.written > self.writes.len()
     }
 
     /// Where the last read stands.
@@ -261,7 +274,8 @@ mod tests {
         (0..=MAX_READS as u32).for_each(|n| drop(batch.read(read(n), Timestamp(0))));
         let last = (read(MAX_READS as u32), Place::Last(Writes::None));
         assert_eq!(cue(&batch), Some(last));
+        assert!(!batch.is_cut(), "nothing was to be aligned yet");
         write(&mut batch, false, 1);
-        assert!(batch.end_turn().is_none());
+        assert!(batch.is_cut() && batch.end_turn().is_none());
     }
 }

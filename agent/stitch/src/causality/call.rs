@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::act::ExchangeId;
-use super::adjacency::Manner;
+use super::adjacency::{Adjacency, Manner};
 use super::model;
 use super::path::Step;
 use super::scene::Read;
@@ -104,6 +104,13 @@ pub(super) struct Link {
 /// Log-likelihood ratios by kind of evidence.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Weights(pub(super) SmallVec<[(Method, f32); 2]>);
+
+impl Anchor {
+    /// What it says for the request answered, one of so many (in nats).
+    pub(super) fn weight(&self, adjacency: &Adjacency, open: u32) -> f32 {
+        (adjacency.weight(self.manner, open) - self.presumed).max(0.0)
+    }
+}
 
 impl Weights {
     /// Adds evidence of one kind. Of the same kind the stronger counts.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::adjacency::{Kind, MAX_STEPS, Manner};
 use super::batch::{Cue, Place, Writes};
-use super::call::{Anchor, Link};
+use super::call::Anchor;
 use super::evidence::{Beginning, Said};
 use super::scene::{Read, Scene, Thread};
 use crate::exchange::Moment;
@@ -92,47 +92,36 @@ fn call_after(
         Read::Request(..) | Read::Answered(..) => Kind::CallAfterRequest,
     };
     let first = call.features.first_on_socket;
-    Some((cue.what, manner(kind, cue, at, first)))
+    Some((cue.what, Manner::after(cue, kind, at, first)))
 }
 
-/// At the response: the answer this thread read last.
-pub(super) fn at_response(scene: &Scene, _slot: u32, at: Moment, said: &mut Vec<(u32, f32)>) {
-    // In a turn of several reads, more is known at its end.
-    if scene.in_turn(at.task) {
-        return;
-    }
-    if let Some((call, manner)) = anchor(scene, at) {
-        said.push((call, anchor_weight(scene, manner, 0.0, scene.open + 1)));
-    }
-}
-
-/// What it says that a response follows a call's answer in this manner, and that
-/// so many requests were open, the one answered among them.
-pub(super) fn anchor_weight(scene: &Scene, manner: Manner, presumed: f32, open: u32) -> f32 {
-    (scene.adjacency.weight(manner, open) - presumed).max(0.0)
+/// The call whose answer a response to this request follows.
+pub(super) fn anchor(scene: &Scene, slot: u32, cue: Cue, at: Moment) -> Option<(u32, Anchor)> {
+    let Read::Answer(call, _) = scene.present(cue.what)? else {
+        return None;
+    };
+    let anchor = Anchor {
+        request: scene.requests.get(slot)?.id,
+        manner: Manner::after(cue, Kind::Response, at.time, false),
+        presumed: 0.0,
+    };
+    Some((call, anchor))
 }
 
 /// Goes back from a response to a request, and learns from whether it is the
 /// one answered. Another response on the way is as good as a request.
-pub(super) fn learn(scene: &mut Scene, slot: u32, anchor: (u32, Manner), presumed: f32) {
-    let (mut call, manner) = anchor;
-    let Some(answered) = scene.requests.get(slot).map(|request| request.id) else {
-        return;
-    };
-    scene.adjacency.wrote(manner);
+pub(super) fn learn(scene: &mut Scene, call: u32, anchor: Anchor) {
+    let (mut call, answered) = (call, anchor.request);
+    scene.adjacency.wrote(anchor.manner);
     if let Some(row) = scene.calls.get_mut(call) {
-        row.before = Some(Anchor {
-            request: answered,
-            manner,
-            presumed,
-        });
+        row.before = Some(anchor);
     }
     let open = scene.open + 1;
     if open < 2 {
         return;
     }
     let mut steps: SmallVec<[Manner; MAX_STEPS]> = SmallVec::new();
-    steps.push(manner);
+    steps.push(anchor.manner);
     while steps.len() < MAX_STEPS - 1 {
         let Some((what, manner)) = scene.calls.get(call).and_then(|call| call.after) else {
             return;
@@ -236,35 +225,13 @@ pub(super) fn weigh_again(scene: &mut Scene, slot: u32) {
             }
         }
     }
-    if let Some(Anchor {
-        request,
-        manner,
-        presumed,
-    }) = call.before
-    {
+    if let Some(anchor) = call.before {
         let requests = &scene.requests;
-        let is_it = |link: &&mut Link| requests.get(link.request).is_some_and(|r| r.id == request);
-        if let Some(link) = call.links.iter_mut().find(is_it) {
-            let anchor = (scene.adjacency.weight(manner, call.rivals) - presumed).max(0.0);
-            link.weights.add(Method::EventLoop, anchor);
+        let answered = |slot: u32| requests.get(slot).is_some_and(|r| r.id == anchor.request);
+        let mut links = call.links.iter_mut();
+        if let Some(link) = links.find(|link| answered(link.request)) {
+            let weight = anchor.weight(&scene.adjacency, call.rivals);
+            link.weights.add(Method::EventLoop, weight);
         }
-    }
-}
-
-/// The call whose answer a response follows, and how.
-pub(super) fn anchor(scene: &Scene, at: Moment) -> Option<(u32, Manner)> {
-    let cue = scene.cue(at.task)?;
-    match cue.what {
-        Read::Answer(call, _) => Some((call, manner(Kind::Response, cue, at.time, false))),
-        Read::Request(..) | Read::Answered(..) => None,
-    }
-}
-
-fn manner(kind: Kind, cue: Cue, at: Timestamp, first: bool) -> Manner {
-    Manner {
-        kind,
-        place: cue.place,
-        first,
-        gap: at.since(cue.at),
     }
 }

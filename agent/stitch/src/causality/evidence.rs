@@ -44,7 +44,8 @@ pub(super) struct Said {
 type AtCall = fn(&Scene, Beginning<'_>, &mut Said);
 
 /// What can be told of undecided calls when a response was written: each call
-/// with its weight for the request answered.
+/// with its weight for the request answered. (That of event loops is said at the
+/// end of a turn: see [`Owner`](super::owner::Owner).)
 type AtResponse = fn(&Scene, u32, Moment, &mut Vec<(u32, f32)>);
 
 /// Evidence at the call.
@@ -60,6 +61,5 @@ pub(super) const AT_CALL: &[(Method, AtCall)] = &[
 /// Evidence at the response.
 pub(super) const AT_RESPONSE: &[(Method, AtResponse)] = &[
     (Method::Thread, thread::at_response),
-    (Method::EventLoop, event_loop::at_response),
     (Method::Coroutine, coroutine::at_response),
 ];

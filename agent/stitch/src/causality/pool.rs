@@ -25,9 +25,11 @@ struct Pool {
 }
 
 impl Pools {
-    /// A call was written.
-    pub(super) fn called(&mut self, callee: u64) {
-        if self.0.len() >= MAX_CALLEES && !self.0.contains_key(&callee) {
+    /// A call was written. Whether there were so many callees that all others
+    /// were forgotten.
+    pub(super) fn called(&mut self, callee: u64) -> bool {
+        let full = self.0.len() >= MAX_CALLEES && !self.0.contains_key(&callee);
+        if full {
             self.0.clear();
         }
         let pool = self.0.entry(callee).or_default();
@@ -42,6 +44,7 @@ impl Pools {
                 ..*pool
             };
         }
+        full
     }
 
     /// A call was answered, or given up.
@@ -68,7 +71,7 @@ mod tests {
     fn the_limit_is_the_most_that_was_seen() {
         let mut pools = Pools::default();
         assert!(!pools.is_full_with_one_more(1), "nothing known");
-        (0..4).for_each(|_| pools.called(1));
+        (0..4).for_each(|_| assert!(!pools.called(1)));
         pools.freed(1);
         assert!(pools.is_full_with_one_more(1));
         assert!(!pools.is_full_with_one_more(2), "each for itself");
@@ -79,12 +82,20 @@ mod tests {
     #[test]
     fn an_old_peak_is_forgotten() {
         let mut pools = Pools::default();
-        (0..9).for_each(|_| pools.called(1));
+        (0..9).for_each(|_| assert!(!pools.called(1)));
         (0..8).for_each(|_| pools.freed(1));
         for _ in 0..2 * WINDOW {
             pools.called(1);
             pools.freed(1);
         }
         assert!(pools.is_full_with_one_more(1), "two at a time by now");
+    }
+
+    #[test]
+    fn of_too_many_callees_all_are_forgotten() {
+        let mut pools = Pools::default();
+        let cleared = (0..=MAX_CALLEES as u64).filter(|callee| pools.called(*callee));
+        assert_eq!(cleared.collect::<Vec<_>>(), [MAX_CALLEES as u64]);
+        assert_eq!(pools.0.len(), 1);
     }
 }

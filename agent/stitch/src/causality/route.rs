@@ -39,5 +39,6 @@ pub(super) fn learn(scene: &mut Scene, label: u64, best: &Odds) {
         Some(Some(request)) => Some(request.route),
         Some(None) => return,
     };
-    scene.affinity.learn(route, label, best.probability);
+    let cleared = scene.affinity.learn(route, label, best.probability);
+    scene.limits.tables_cleared += u64::from(cleared);
 }

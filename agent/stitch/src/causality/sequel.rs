@@ -89,9 +89,11 @@ impl Sequels {
         self.of_all(write) * share / (1.0 - share)
     }
 
-    /// A message of this kind followed the other one with this probability.
-    pub(super) fn learn_pair(&mut self, read: Reading, write: u64, chance: f64) {
-        if self.pairs.len() >= MAX_PAIRS {
+    /// A message of this kind followed the other one with this probability. Whether
+    /// there were so many pairs that all were forgotten.
+    pub(super) fn learn_pair(&mut self, read: Reading, write: u64, chance: f64) -> bool {
+        let full = self.pairs.len() >= MAX_PAIRS;
+        if full {
             *self = Self::default();
         }
         for (kind, share) in read.kinds() {
@@ -100,6 +102,7 @@ impl Sequels {
         }
         self.writes.entry(write).or_default().0 += chance;
         self.places[usize::from(read.last)].0 += chance;
+        full
     }
 
     /// The message was followed by none with this probability.

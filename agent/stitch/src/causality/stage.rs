@@ -58,6 +58,15 @@ pub struct Counters {
     pub largest_component: u64,
     /// Kinds of processes of which all was forgotten, for want of room.
     pub kinds_forgotten: u64,
+    /// Turns of event loops with more reads or writes than are aligned.
+    pub turns_cut: u64,
+    /// Turns of event loops that have no deadline, since too many have: they end
+    /// when their thread reads again.
+    pub turns_untimed: u64,
+    /// Tables of a process that were full and begin anew: its threads, who opened
+    /// its connections, its callees, which routes make which calls, what follows
+    /// what.
+    pub tables_cleared: u64,
     /// Exchanges left out of the self-audit, which is bounded.
     pub unaudited: u64,
 }
@@ -307,6 +316,10 @@ impl Causality {
         };
         entry.owner.advance(now, &mut desk);
         let done = work(&mut entry.owner, &mut desk);
+        let limits = std::mem::take(&mut entry.owner.scene.limits);
+        self.counters.turns_cut += limits.turns_cut;
+        self.counters.turns_untimed += limits.turns_untimed;
+        self.counters.tables_cleared += limits.tables_cleared;
         for id in self.gone.drain(..) {
             self.exchanges.remove(&id);
         }

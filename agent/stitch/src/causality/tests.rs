@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Act, Causality, Config, Decision, ExchangeId, Features};
+use super::{Act, Causality, Config, Counters, Decision, ExchangeId, Features};
 use crate::event::{SocketId, Task};
 use crate::exchange::{Moment, Role};
 use crate::span::{Method, TraceId};
@@ -52,6 +52,11 @@ impl Script {
     }
 
     fn play(&self, config: Config) -> Vec<Decision> {
+        self.run(config).0
+    }
+
+    /// Plays it; gives the decisions and what was counted.
+    fn run(&self, config: Config) -> (Vec<Decision>, Counters) {
         let mut acts = self.acts.clone();
         acts.sort_by_key(|(time, _)| *time);
         let mut stage = Causality::new(config);
@@ -65,7 +70,7 @@ impl Script {
         }
         stage.finish();
         decisions.extend(std::iter::from_fn(|| stage.poll_decision()));
-        decisions
+        (decisions, stage.counters())
     }
 
     /// Plays it; gives the share of right decisions among all calls and the
@@ -335,27 +340,32 @@ fn requests_in_flight_are_bounded() {
     };
     let mut script = Script::default();
     for n in 0..2000 {
-        script.request(
-            MS + n * 10,
-            Task {
-                pid: 1,
-                ..Task::default()
-            },
-        );
+        script.request(MS + n * 10, thread(0));
         if n % 5 == 0 {
-            script.call(
-                MS + n * 10 + 5,
-                Task {
-                    pid: 1,
-                    ..Task::default()
-                },
-                2,
-                None,
-            );
+            script.call(MS + n * 10 + 5, thread(0), 2, None);
         }
     }
-    let decisions = script.play(config);
+    let (decisions, counters) = script.run(config);
     assert_eq!(decisions.len(), 400);
+    assert_eq!(counters.requests_evicted, 1700);
+}
+
+#[test]
+fn a_turn_with_more_than_is_aligned_is_counted() {
+    let mut script = Script::default();
+    for (round, reads) in [(0, 3), (1, 100)] {
+        let time = MS + round * 100 * MS;
+        let requests: Vec<_> = (0..reads)
+            .map(|n| script.request(time + n * US, thread(1)))
+            .collect();
+        let call = script.call(time + MS, thread(1), 2, Some(requests[0]));
+        script.end(time + 2 * MS, thread(1), call);
+        for request in requests {
+            script.end(time + 3 * MS, thread(1), request);
+        }
+    }
+    let (_, counters) = script.run(Config::default());
+    assert_eq!((counters.turns_cut, counters.tables_cleared), (1, 0));
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //! usually follows what ([`Sequels`](super::sequel::Sequels)), and by its responses, whose requests are
 //! known.
 
-use super::adjacency::{Kind, Manner};
+use super::adjacency::{Kind, MAX_STEPS, Manner};
 use super::align::{Alignment, Rows};
-use super::batch::{Place, Turn, Write, Written};
+use super::batch::{Cue, Place, Turn, Write, Written};
 use super::call::Connection;
 use super::path::mix;
 use super::scene::{Read, Scene};
@@ -15,8 +15,6 @@ use crate::time::Timestamp;
 
 /// A pair below this chance is not claimed.
 const LEAST: f32 = 0.5;
-/// Steps back along a chain of calls to who caused them.
-const MAX_STEPS: usize = 8;
 /// Share of the earlier turns in what is known of their order.
 const FADE: f64 = 0.98;
 /// A response that follows the answer to a call: how much of what is believed of
@@ -37,80 +35,99 @@ pub(super) struct Claim {
     pub(super) presumed: f32,
 }
 
+/// A read of the turn.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    read: Read,
+    at: Timestamp,
+    reading: Reading,
+    /// Probability that no write belongs to it.
+    idle: f64,
+    /// Who is taken to have caused the call whose answer it is, and how sure that
+    /// is.
+    presumed: Option<(u32, f32)>,
+}
+
+/// A write of the turn, and what kind of message it is.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    write: Write,
+    kind: u64,
+}
+
 /// What each of the turn's writes belongs to, as far as aligning them tells.
 pub(super) fn settle(scene: &mut Scene, turn: &Turn) -> Vec<Claim> {
-    let natural: Vec<_> = present(scene, turn).collect();
-    let mut late = natural.clone();
+    let writes: Vec<_> = turn.writes.iter().map(|w| done(scene, *w)).collect();
+    let mut reads = heard(scene, turn);
+    let mut alignment = align(scene, &reads, &writes);
     // A new request may take one more round through the loop.
-    late.sort_by_key(|(read, _)| matches!(read, Read::Request(..)));
-    let mut orders = vec![natural];
-    if orders[0] != late {
-        orders.push(late);
+    let is_new = |heard: &Heard| matches!(heard.read, Read::Request(..));
+    if !reads.is_sorted_by_key(is_new) {
+        let mut late = reads.clone();
+        late.sort_by_key(is_new);
+        let other = align(scene, &late, &writes);
+        let gain = other.likelihood - alignment.likelihood;
+        scene.requests_late = FADE * scene.requests_late + gain;
+        if scene.requests_late > 0.0 {
+            (reads, alignment) = (late, other);
+        }
     }
-    let aligned = orders.iter().map(|reads| align(scene, reads, &turn.writes));
-    let mut aligned: Vec<_> = aligned.collect();
-    let best = usize::from(
-        aligned.len() > 1 && {
-            let gain = aligned[1].1.likelihood - aligned[0].1.likelihood;
-            scene.requests_late = FADE * scene.requests_late + gain;
-            scene.requests_late > 0.0
-        },
-    );
-    let (readings, alignment) = aligned.swap_remove(best);
-    learn(scene, &readings, &turn.writes, &alignment);
-    let reads = &orders[best];
-    let claims = turn.writes.iter().zip(&alignment.chances);
+    learn(scene, &reads, &writes, &alignment);
+    let claims = writes.iter().zip(&alignment.chances);
     claims
-        .filter_map(|(write, chances)| claim(scene, reads, *write, chances))
+        .filter_map(|(done, chances)| claim(scene, &reads, done.write, chances))
         .collect()
 }
 
 /// The turn's reads that are not forgotten yet.
-fn present(scene: &Scene, turn: &Turn) -> impl Iterator<Item = (Read, Timestamp)> {
+fn heard(scene: &Scene, turn: &Turn) -> Vec<Heard> {
     let reads = turn.reads.iter().copied();
-    reads.filter(|(read, _)| scene.present(*read).is_some())
+    let reads: Vec<_> = reads
+        .filter(|(read, _)| scene.present(*read).is_some())
+        .collect();
+    let last = reads.iter().map(|(_, at)| *at).max();
+    let describe = |(read, at)| {
+        let presumed = match read {
+            Read::Answer(call, _) => presumed(scene, call),
+            Read::Request(..) | Read::Answered(..) => None,
+        };
+        let reading = reading(scene, read, presumed, Some(at) == last);
+        let idle = scene.sequels.idle(reading);
+        Heard {
+            read,
+            at,
+            reading,
+            idle,
+            presumed,
+        }
+    };
+    reads.into_iter().map(describe).collect()
 }
 
-fn align(
-    scene: &Scene,
-    reads: &[(Read, Timestamp)],
-    writes: &[Write],
-) -> (Vec<Reading>, Alignment) {
-    let last = reads.iter().map(|(_, at)| *at).max();
-    let readings: Vec<_> = reads
-        .iter()
-        .map(|(read, at)| reading(scene, *read, Some(*at) == last))
-        .collect();
-    let sequels = &scene.sequels;
-    let idle: Vec<f64> = readings.iter().map(|read| sequels.idle(*read)).collect();
-    let follows = |write: &Write| {
-        let pairs = reads.iter().zip(&readings).zip(&idle);
-        pairs
-            .map(|(((read, _), reading), idle)| {
-                (1.0 - idle) * likelihood(scene, *read, *reading, *write)
-            })
-            .collect()
+fn align(scene: &Scene, reads: &[Heard], writes: &[Done]) -> Alignment {
+    let follows = |done: &Done| {
+        let likelihood = |heard: &Heard| (1.0 - heard.idle) * likelihood(scene, *heard, *done);
+        reads.iter().map(likelihood).collect()
     };
     let mut rows = Rows {
+        idle: reads.iter().map(|heard| heard.idle).collect(),
         stray: writes
             .iter()
-            .map(|write| sequels.stray(kind(scene, *write)))
+            .map(|done| scene.sequels.stray(done.kind))
             .collect(),
         follows: writes.iter().map(follows).collect(),
-        idle,
     };
-    (readings, rows.align())
+    rows.align()
 }
 
 /// How likely it is that, if a write follows this read, it is this one.
-fn likelihood(scene: &Scene, read: Read, reading: Reading, write: Write) -> f64 {
-    let kind = kind(scene, write);
-    let Written::Response(slot, id) = write.what else {
-        return scene.sequels.follows(reading, kind);
+fn likelihood(scene: &Scene, heard: Heard, done: Done) -> f64 {
+    let Written::Response(slot, id) = done.write.what else {
+        return scene.sequels.follows(heard.reading, done.kind);
     };
-    match read {
+    match heard.read {
         Read::Request(_, request) => {
-            f64::from(u8::from(request == id)) * scene.sequels.follows(reading, kind)
+            f64::from(u8::from(request == id)) * scene.sequels.follows(heard.reading, done.kind)
         }
         Read::Answer(call, _) => {
             let row = scene.calls.get(call);
@@ -118,24 +135,27 @@ fn likelihood(scene: &Scene, read: Read, reading: Reading, write: Write) -> f64 
                 return 0.0;
             }
             let route = scene.requests.get(slot).map(|request| (request.route, 1.0));
-            let reading = Reading { route, ..reading };
-            belief(scene, call, slot) * scene.sequels.follows(reading, kind)
+            let reading = Reading {
+                route,
+                ..heard.reading
+            };
+            belief(scene, heard, slot) * scene.sequels.follows(reading, done.kind)
         }
         Read::Answered(..) => 0.0,
     }
 }
 
-/// How much likelier than another one this request is to have caused the call, as
-/// far as is known of what the call follows.
-fn belief(scene: &Scene, call: u32, request: u32) -> f64 {
+/// How much likelier than another one this request is to have caused the call
+/// whose answer was read, as far as is known of what the call follows.
+fn belief(scene: &Scene, heard: Heard, request: u32) -> f64 {
     let others = f64::from(scene.open.max(1)) + 1.0;
-    let believed = presumed(scene, call);
+    let believed = heard.presumed;
     let sure = believed.map_or(0.0, |(_, sure)| BELIEVED * f64::from(sure));
     let own = believed.is_some_and(|(presumed, _)| presumed == request);
     1.0 - sure + if own { sure * others } else { 0.0 }
 }
 
-fn reading(scene: &Scene, read: Read, last: bool) -> Reading {
+fn reading(scene: &Scene, read: Read, presumed: Option<(u32, f32)>, last: bool) -> Reading {
     match read {
         Read::Request(slot, _) | Read::Answered(slot, _) => Reading {
             kind: scene
@@ -148,7 +168,7 @@ fn reading(scene: &Scene, read: Read, last: bool) -> Reading {
         Read::Answer(slot, _) => Reading {
             kind: scene.calls.get(slot).map_or(0, |call| call.label),
             last,
-            route: presumed(scene, slot).and_then(|(request, sure)| {
+            route: presumed.and_then(|(request, sure)| {
                 let route = scene.requests.get(request)?.route;
                 Some((route, f64::from(sure)))
             }),
@@ -156,14 +176,15 @@ fn reading(scene: &Scene, read: Read, last: bool) -> Reading {
     }
 }
 
-fn kind(scene: &Scene, write: Write) -> u64 {
-    match write.what {
+fn done(scene: &Scene, write: Write) -> Done {
+    let kind = match write.what {
         Written::Call(slot, _) => scene.calls.get(slot).map_or(0, |call| call.label),
         Written::Response(slot, _) => {
             let request = scene.requests.get(slot);
             request.map_or(RESPONSE, |request| mix(request.route, RESPONSE))
         }
-    }
+    };
+    Done { write, kind }
 }
 
 /// Who is taken to have caused a call, by the chain that it is on, and how sure
@@ -185,36 +206,31 @@ fn presumed(scene: &Scene, call: u32) -> Option<(u32, f32)> {
     None
 }
 
-fn learn(scene: &mut Scene, readings: &[Reading], writes: &[Write], alignment: &Alignment) {
-    let mut idle = vec![1.0; readings.len()];
-    for (write, chances) in writes.iter().zip(&alignment.chances) {
-        let kind = kind(scene, *write);
+fn learn(scene: &mut Scene, reads: &[Heard], writes: &[Done], alignment: &Alignment) {
+    let mut idle = vec![1.0; reads.len()];
+    for (done, chances) in writes.iter().zip(&alignment.chances) {
         let mut stray = 1.0;
-        for ((reading, idle), chance) in readings.iter().zip(&mut idle).zip(chances) {
+        for ((heard, idle), chance) in reads.iter().zip(&mut idle).zip(chances) {
             let chance = f64::from(*chance);
-            scene.sequels.learn_pair(*reading, kind, chance);
+            let cleared = scene.sequels.learn_pair(heard.reading, done.kind, chance);
+            scene.limits.tables_cleared += u64::from(cleared);
             *idle -= chance;
             stray -= chance;
         }
-        scene.sequels.learn_stray(kind, stray.max(0.0));
+        scene.sequels.learn_stray(done.kind, stray.max(0.0));
     }
-    for (reading, idle) in readings.iter().zip(idle) {
-        scene.sequels.learn_idle(*reading, f64::max(idle, 0.0));
+    for (heard, idle) in reads.iter().zip(idle) {
+        scene.sequels.learn_idle(heard.reading, f64::max(idle, 0.0));
     }
 }
 
-fn claim(
-    scene: &Scene,
-    reads: &[(Read, Timestamp)],
-    write: Write,
-    chances: &[f32],
-) -> Option<Claim> {
+fn claim(scene: &Scene, reads: &[Heard], write: Write, chances: &[f32]) -> Option<Claim> {
     let best = (0..reads.len()).max_by(|a, b| chances[*a].total_cmp(&chances[*b]))?;
     if chances[best] < LEAST {
         return None;
     }
-    let (read, at) = reads[best];
-    let (kind, connection) = match (write.what, read) {
+    let heard = reads[best];
+    let (kind, connection) = match (write.what, heard.read) {
         (Written::Response(..), Read::Answer(..)) => (Kind::Response, Connection::OneOfSeveral),
         (Written::Response(..), _) => return None,
         (Written::Call(slot, _), Read::Answer(other, _)) => {
@@ -223,19 +239,20 @@ fn claim(
         }
         (Written::Call(slot, _), _) => (Kind::CallAfterRequest, scene.calls.get(slot)?.connection),
     };
-    let manner = Manner {
-        kind,
+    let cue = Cue {
+        what: heard.read,
+        at: heard.at,
         place: Place::aligned(chances[best]),
-        first: connection == Connection::New,
-        gap: write.at.time.since(at),
     };
-    let presumed = match (write.what, read) {
-        (Written::Response(slot, _), Read::Answer(call, _)) => belief(scene, call, slot).ln(),
+    let first = connection == Connection::New;
+    let manner = Manner::after(cue, kind, write.at.time, first);
+    let presumed = match (write.what, heard.read) {
+        (Written::Response(slot, _), Read::Answer(..)) => belief(scene, heard, slot).ln(),
         _ => 0.0,
     };
     Some(Claim {
         write: write.what,
-        read,
+        read: heard.read,
         manner,
         presumed: presumed.max(0.0) as f32,
     })

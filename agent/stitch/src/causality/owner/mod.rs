@@ -245,10 +245,13 @@ impl Owner {
                 }
             }
         }
+        // In a turn of several reads, more is known at its end.
         if !self.scene.in_turn(at.task)
-            && let Some(anchor) = event_loop::anchor(&self.scene, at)
+            && desk.config.uses(Method::EventLoop)
+            && let Some(cue) = self.scene.cue(at.task)
+            && let Some((call, anchor)) = event_loop::anchor(&self.scene, slot, cue, at)
         {
-            event_loop::learn(&mut self.scene, slot, anchor, 0.0);
+            self.anchor(slot, call, anchor);
         }
         if let Some(id) = self.scene.requests.get(slot).map(|request| request.id) {
             self.wrote(at, Written::Response(slot, id));

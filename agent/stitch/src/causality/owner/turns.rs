@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::{Desk, Owner};
 use crate::causality::act::ExchangeId;
-use crate::causality::adjacency::{Kind, Manner};
-use crate::causality::batch::{Turn, Write, Written};
-use crate::causality::call::{Call, Connection};
+use crate::causality::batch::{Cue, Turn, Write, Written};
+use crate::causality::call::{Anchor, Call, Connection};
 use crate::causality::event_loop;
 use crate::causality::scene::Read;
 use crate::causality::turn::{self, Claim};
@@ -25,11 +24,14 @@ const LIKELY: f32 = 0.5;
 impl Owner {
     /// A message was written.
     pub(super) fn wrote(&mut self, at: Moment, what: Written) {
-        let begins = self.scene.in_turn(at.task) && self.scene.turn_began(at.task).is_none();
-        if begins && self.turns.len() < MAX_TURNS {
-            self.turns.push_back((at.time, at.task));
+        if !self.scene.wrote(at, what) {
+            return;
         }
-        self.scene.wrote(at, what);
+        if self.turns.len() < MAX_TURNS {
+            self.turns.push_back((at.time, at.task));
+        } else {
+            self.scene.limits.turns_untimed += 1;
+        }
     }
 
     /// Ends turns that have gone on for long.
@@ -64,7 +66,9 @@ impl Owner {
                         .get(slot)
                         .is_some_and(|row| row.id == id);
                     if known && desk.config.uses(Method::EventLoop) {
-                        self.anchor(slot, &turn, *write, claim);
+                        if let Some((call, anchor)) = self.find_anchor(slot, &turn, *write, claim) {
+                            self.anchor(slot, call, anchor);
+                        }
                         self.decide_sure(slot, desk);
                         self.learn_if_settled(slot);
                     }
@@ -110,31 +114,43 @@ impl Owner {
         }
     }
 
-    /// A response of the turn follows the answer that was claimed, or the last.
-    fn anchor(&mut self, slot: u32, turn: &Turn, write: Write, claim: Option<&Claim>) {
-        let last = turn.reads.last().map(|(read, at)| {
-            let manner = Manner {
-                kind: Kind::Response,
-                place: write.place,
-                first: false,
-                gap: write.at.time.since(*at),
+    /// The answer that a response of the turn follows: that which was claimed, or
+    /// the last.
+    fn find_anchor(
+        &self,
+        slot: u32,
+        turn: &Turn,
+        write: Write,
+        claim: Option<&Claim>,
+    ) -> Option<(u32, Anchor)> {
+        let claimed = claim.and_then(|claim| {
+            let Read::Answer(call, _) = self.scene.present(claim.read)? else {
+                return None;
             };
-            (*read, manner)
+            let anchor = Anchor {
+                request: self.scene.requests.get(slot)?.id,
+                manner: claim.manner,
+                presumed: claim.presumed,
+            };
+            Some((call, anchor))
         });
-        let last = last.map(|(read, manner)| (read, manner, 0.0));
-        let claimed = claim.map(|claim| (claim.read, claim.manner, claim.presumed));
+        let last = turn.reads.last().and_then(|(what, at)| {
+            let cue = Cue {
+                what: *what,
+                at: *at,
+                place: write.place,
+            };
+            event_loop::anchor(&self.scene, slot, cue, write.at)
+        });
+        let chance = |way: &(u32, Anchor)| self.scene.adjacency.chance(way.1.manner);
         let ways = claimed.into_iter().chain(last);
-        let ways = ways.filter_map(|(read, manner, presumed)| match self.scene.present(read)? {
-            Read::Answer(call, _) => Some((call, manner, presumed)),
-            Read::Request(..) | Read::Answered(..) => None,
-        });
-        let chance = |way: &(u32, Manner, f32)| self.scene.adjacency.chance(way.1);
-        let best = ways.max_by(|a, b| chance(a).total_cmp(&chance(b)));
-        if let Some((call, manner, presumed)) = best {
-            let open = self.scene.open + 1;
-            let weight = event_loop::anchor_weight(&self.scene, manner, presumed, open);
-            self.add_weight(call, slot, Method::EventLoop, weight);
-            event_loop::learn(&mut self.scene, slot, (call, manner), presumed);
-        }
+        ways.max_by(|a, b| chance(a).total_cmp(&chance(b)))
+    }
+
+    /// A response to `slot` follows a call's answer.
+    pub(super) fn anchor(&mut self, slot: u32, call: u32, anchor: Anchor) {
+        let weight = anchor.weight(&self.scene.adjacency, self.scene.open + 1);
+        self.add_weight(call, slot, Method::EventLoop, weight);
+        event_loop::learn(&mut self.scene, call, anchor);
     }
 }

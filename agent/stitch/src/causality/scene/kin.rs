@@ -38,7 +38,8 @@ impl Scene {
 
     /// A call was written. Its rank among its kind is given here.
     pub(in crate::causality) fn add_call(&mut self, mut call: Call) -> u32 {
-        self.pools.called(call.callee);
+        let cleared = self.pools.called(call.callee);
+        self.limits.tables_cleared += u64::from(cleared);
         let kin = self.kin.entry(call.label).or_default();
         call.rank = kin.first + kin.calls.len() as u64;
         let slot = self.calls.insert(call);

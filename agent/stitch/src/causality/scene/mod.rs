@@ -3,6 +3,7 @@
 
 mod index;
 mod kin;
+mod limits;
 mod requests;
 mod threads;
 
@@ -23,6 +24,7 @@ use crate::time::Timestamp;
 
 pub(super) use index::Index;
 pub(super) use kin::Kin;
+pub(super) use limits::Limits;
 pub(super) use threads::{Habits, Opener, Read, Thread};
 
 /// The facts of one process.
@@ -62,6 +64,8 @@ pub(super) struct Scene {
     pub(super) kin: HashMap<u64, Kin>,
     /// How the process treats its threads.
     pub(super) habits: Habits,
+    /// Limits that were hit.
+    pub(super) limits: Limits,
     /// Components searched for so far.
     pub(super) searches: u32,
     newest: Option<u32>,

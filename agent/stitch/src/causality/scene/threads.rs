@@ -93,6 +93,7 @@ impl Scene {
         }
         if self.threads.len() >= MAX_FACTS && !self.threads.contains_key(&task.tid) {
             self.threads.clear();
+            self.limits.tables_cleared += 1;
         }
         Some(self.threads.entry(task.tid).or_default())
     }
@@ -161,6 +162,7 @@ impl Scene {
     pub(in crate::causality) fn opened(&mut self, socket: SocketId, by: Moment) {
         if self.openers.len() >= MAX_FACTS {
             self.openers.clear();
+            self.limits.tables_cleared += 1;
         }
         let opener = Opener {
             task: by.task,
@@ -195,25 +197,29 @@ impl Scene {
 
     /// The thread is about to read again, or was silent for long: its turn is over.
     pub(in crate::causality) fn end_turn(&mut self, task: Task) -> Option<Turn> {
-        self.threads.get_mut(&task.tid)?.batch.end_turn()
+        let batch = &mut self.threads.get_mut(&task.tid)?.batch;
+        self.limits.turns_cut += u64::from(batch.is_cut());
+        batch.end_turn()
     }
 
-    /// A message was written.
-    pub(in crate::causality) fn wrote(&mut self, at: Moment, what: Written) {
-        let call = match what {
-            Written::Call(slot, _) => self.calls.get(slot).map(|call| call.socket),
-            Written::Response(..) => None,
+    /// A message was written. Whether a turn begins with it.
+    pub(in crate::causality) fn wrote(&mut self, at: Moment, what: Written) -> bool {
+        let Self { threads, calls, .. } = self;
+        let Some(thread) = threads.get_mut(&at.task.tid) else {
+            return false;
         };
-        let last = |thread: &Thread| thread.batch.last();
-        let last = self.threads.get(&at.task.tid).and_then(last);
-        let answered = match last.and_then(|read| self.present(read)) {
-            Some(Read::Answer(slot, _)) => self.calls.get(slot).map(|call| call.socket),
-            _ => None,
+        let socket = |slot: u32, id: ExchangeId| {
+            let call = calls.get(slot).filter(|call| call.id == id);
+            call.map(|call| call.socket)
         };
-        let hands_on = call.is_some() && call == answered;
-        if let Some(thread) = self.thread(at.task) {
-            thread.batch.wrote(hands_on, what, at);
-        }
+        let hands_on = match (what, thread.batch.last()) {
+            (Written::Call(call, id), Some(Read::Answer(answered, other))) => {
+                let call = socket(call, id);
+                call.is_some() && call == socket(answered, other)
+            }
+            _ => false,
+        };
+        thread.batch.wrote(hands_on, what, at)
     }
 
     /// What a message written by this thread may belong to, as far as that is
