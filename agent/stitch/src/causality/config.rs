@@ -40,7 +40,7 @@ pub struct Config {
     /// Calls that are decided together.
     pub max_component: usize,
     /// Score evaluations that deciding a call may take, on average (one is about
-    /// 0.1 µs). Without any left a call is decided greedily.
+    /// 0.2 µs). Without any left a call is decided greedily.
     pub effort: u32,
     /// Kinds of evidence to do without.
     pub without: Vec<Method>,
@@ -62,7 +62,7 @@ impl Default for Config {
             max_weighed: 128,
             max_candidates: 48,
             max_component: 256,
-            effort: 512,
+            effort: 256,
             without: Vec::new(),
             self_audit: None,
         }

@@ -9,7 +9,7 @@
 use std::cell::Cell;
 
 /// Calls whose share may be saved up.
-const SAVED: u32 = 16_384;
+const SAVED: u32 = 65_536;
 
 /// Score evaluations left.
 #[derive(Debug)]
@@ -46,12 +46,12 @@ mod tests {
     #[test]
     fn plain_calls_save_up_for_hard_ones_up_to_a_limit() {
         let effort = Effort::full(10);
-        effort.spend(163_840);
+        effort.spend(655_360);
         effort.earn(10);
         effort.spend(4);
         assert_eq!(effort.left(), 6);
-        (0..20_000).for_each(|_| effort.earn(10));
-        assert_eq!(effort.left(), 163_840);
+        (0..70_000).for_each(|_| effort.earn(10));
+        assert_eq!(effort.left(), 655_360);
         effort.spend(usize::MAX);
         assert_eq!(effort.left(), 0);
     }

@@ -73,12 +73,18 @@ impl Owner {
         belief::propagate(&mut self.scene, &ripe);
         let mut solver = self.solver(desk.config);
         solver.thorough = true;
-        let odds = if searched {
-            confidence::odds
-        } else {
-            confidence::greedy
+        let mut cut = 0;
+        let odds = |slot: &u32| {
+            let afford = solver.effort.left() >= SEARCH;
+            cut += u64::from(searched && !afford);
+            if searched && afford {
+                confidence::odds(&solver, *slot)
+            } else {
+                confidence::greedy(&solver, *slot)
+            }
         };
-        let odds: Vec<_> = ripe.iter().map(|slot| odds(&solver, *slot)).collect();
+        let odds: Vec<_> = ripe.iter().map(odds).collect();
+        desk.counters.decided_greedily += cut;
         for (slot, odds) in ripe.into_iter().zip(odds) {
             self.settle(slot, &odds, desk);
         }
