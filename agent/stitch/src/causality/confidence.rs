@@ -41,6 +41,18 @@ pub(super) struct Odds {
     pub(super) probability: f32,
 }
 
+impl Odds {
+    /// Where there are no candidates.
+    pub(super) const NOBODY: Self = Self {
+        request: None,
+        gain: Gain {
+            timing: 0.0,
+            fixed: 0.0,
+        },
+        probability: 1.0,
+    };
+}
+
 /// The odds of every candidate of a call, best first.
 pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
     let Some(row) = solver.scene.calls.get(call) else {

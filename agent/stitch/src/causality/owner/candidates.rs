@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::{Desk, Owner};
 use crate::causality::act::ExchangeId;
 use crate::causality::call::{Link, Weights};
+use crate::causality::confidence::Odds;
 use crate::causality::config::Config;
 use crate::causality::evidence::{EXACT, Said};
 use crate::causality::model::Outlook;
@@ -160,7 +161,12 @@ impl Owner {
         }
         let follows = call.follows;
         if call.links.is_empty() {
-            self.decide(slot, desk);
+            if follows.is_none() {
+                // Nobody can have caused it, and nothing else hangs on it.
+                self.settle(slot, &[Odds::NOBODY], desk);
+            } else {
+                self.decide(slot, desk);
+            }
             return;
         }
         if let Some((other, _)) = follows

@@ -156,7 +156,7 @@ impl Owner {
     }
 
     /// Gives the decision on a call, once and for all.
-    fn settle(&mut self, slot: u32, odds: &[Odds], desk: &mut Desk<'_>) {
+    pub(super) fn settle(&mut self, slot: u32, odds: &[Odds], desk: &mut Desk<'_>) {
         let best = odds.first().and_then(|best| best.request);
         let mut solver = self.solver(desk.config);
         let candidates = confidence::candidates(&solver, slot, odds);
