@@ -304,6 +304,25 @@ fn a_timers_calls_have_no_cause() {
     assert_eq!(wrong_sure, 0);
 }
 
+/// One thread that serves, and another one that a timer runs on; they make the
+/// same calls.
+#[test]
+fn a_timer_of_its_own_thread_takes_no_calls_from_requests() {
+    let mut script = blocking(1, 200, None);
+    for tick in 1..60 {
+        let time = tick * 20 * MS + noise(tick, 10 * MS);
+        let call = script.call(time, thread(99), 2, None);
+        script.end(time + 2 * MS, thread(99), call);
+    }
+    let decisions = script.play(Config::default());
+    let caused = decisions.iter().filter(|d| script.truth[&d.call].is_some());
+    let right = |d: &&Decision| best(d).map(|(cause, _)| cause) == script.truth[&d.call];
+    assert!(caused.clone().all(|d| right(&d)));
+    let free = decisions.iter().filter(|d| script.truth[&d.call].is_none());
+    let free = free.filter(right).count();
+    assert!(free > 50, "{free}");
+}
+
 #[test]
 fn the_same_acts_give_the_same_decisions() {
     let script = blocking(8, 10, Some(5));
