@@ -164,9 +164,7 @@ impl Owner {
             self.scene.audit.add(row.rivals, agreed);
         }
         let links: SmallVec<[u32; 8]> = row.links.iter().map(|link| link.request).collect();
-        if let Some(best) = odds.first() {
-            route::learn(&mut self.scene, label, best);
-        }
+        route::learn(&mut self.scene, label, odds);
         let chance = |request: Option<u32>| {
             let entry = odds.iter().find(|entry| entry.request == request);
             entry.map_or(0.0, |entry| entry.probability)
