@@ -1,6 +1,5 @@
 //! Which routes make which calls: what speaks for a candidate by what it was
-//! asked, whatever the time. Learnt from calls whose cause is sure, and from
-//! those without any.
+//! asked, whatever the time. Learnt from all decisions, as far as each is sure.
 
 use hashbrown::HashMap;
 
@@ -11,6 +10,9 @@ const PRIOR: f32 = 8.0;
 /// The most that is said for, and against, a route (in nats).
 const FOR: f32 = 1.0;
 const AGAINST: f32 = -1.5;
+/// The most that is said against one of several routes, and for no cause there.
+const NEVER: f32 = -4.0;
+const CAUSELESS: f32 = 3.0;
 /// At this many calls of a route all of its counts are halved.
 const HALVE_AT: f32 = 1024.0;
 
@@ -44,6 +46,10 @@ impl Affinity {
 
     /// How much likelier this route makes this call than any, as a logarithm.
     pub(super) fn weight(&self, route: Option<u64>, call: u64) -> f32 {
+        self.likeness(route, call).clamp(AGAINST, FOR)
+    }
+
+    fn likeness(&self, route: Option<u64>, call: u64) -> f32 {
         let Some(calls) = self.calls.get(&call) else {
             return 0.0;
         };
@@ -51,7 +57,18 @@ impl Affinity {
         let pairs = self.pairs.get(&(route, call)).copied().unwrap_or_default();
         let of_route = self.routes.get(&route).copied().unwrap_or_default();
         let chance = (pairs + PRIOR * of_all) / (of_route + PRIOR);
-        (chance / of_all).ln().clamp(AGAINST, FOR)
+        (chance / of_all).ln()
+    }
+
+    /// What speaks against this route making this call, as a logarithm: nothing if
+    /// it is seen to, or too little is known.
+    pub(super) fn against(&self, route: Option<u64>, call: u64) -> f32 {
+        self.likeness(route, call).clamp(NEVER, 0.0)
+    }
+
+    /// What speaks for such a call having no cause, as a logarithm.
+    pub(super) fn causeless(&self, call: u64) -> f32 {
+        self.likeness(None, call).clamp(0.0, CAUSELESS)
     }
 
     /// Halves all counts: they follow what changes.
@@ -79,6 +96,23 @@ mod tests {
         assert!(affinity.weight(Some(1), 10) > 0.5);
         assert!(affinity.weight(Some(1), 20) < -1.0);
         assert!(affinity.weight(None, 20).abs() < 0.1, "nothing is known");
+    }
+
+    #[test]
+    fn among_several_only_those_are_told_that_never_do() {
+        let mut affinity = Affinity::default();
+        for _ in 0..200 {
+            affinity.learn(Some(1), 10, 0.3);
+            affinity.learn(Some(2), 20, 0.9);
+            affinity.learn(None, 30, 0.5);
+        }
+        assert!(affinity.against(Some(1), 10).abs() < 1e-6, "it may have");
+        assert!(affinity.against(Some(1), 20) < -1.5);
+        assert!(
+            affinity.against(Some(9), 20).abs() < 1e-6,
+            "nothing is known"
+        );
+        assert!(affinity.causeless(30) > 0.7 && affinity.causeless(20).abs() < 1e-6);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::act::Candidate;
 use super::adjacency::Kind;
 use super::call::Call;
+use super::request::Request;
 use super::solve::{Gain, PATH_METHOD, PLAIN, Solver};
 use crate::span::Method;
 
@@ -158,11 +159,28 @@ fn trust(solver: &Solver<'_>, call: &Call) -> f32 {
     if call.started.task.tid == 0 {
         return 1.0;
     }
-    if call.rivals > 1 {
-        DOUBTFUL * solver.scene.audit.trust(call.rivals)
+    let crowd = call.rivals.max(at_once(solver, call));
+    if crowd > 1 {
+        DOUBTFUL * solver.scene.audit.trust(crowd)
     } else {
         ALONE
     }
+}
+
+/// Candidates that were open while the present cause was, itself among them: what
+/// was learnt of it was learnt among so many.
+fn at_once(solver: &Solver<'_>, call: &Call) -> u32 {
+    let Some(cause) = call.parent.and_then(|slot| solver.scene.requests.get(slot)) else {
+        return 0;
+    };
+    let end = |request: &Request| request.responded.map(|at| at.time);
+    let others = call.links.iter();
+    let others = others.filter_map(|link| solver.scene.requests.get(link.request));
+    let open = others.filter(|other| {
+        end(other).is_none_or(|end| end >= cause.started.time)
+            && end(cause).is_none_or(|end| end >= other.started.time)
+    });
+    open.count() as u32
 }
 
 /// Probabilities: those by timing, levelled as far as timing is not trusted,

@@ -37,6 +37,7 @@ mod owner;
 mod path;
 mod pool;
 mod request;
+mod rhythm;
 mod route;
 mod scene;
 mod self_audit;

@@ -19,6 +19,7 @@ use super::call::{Call, Link};
 use super::effort::Effort;
 use super::model::Model;
 use super::path::{MAX_STEPS, Move, Next, Step, position, walk};
+use super::rhythm;
 use super::scene::Scene;
 use crate::span::Method;
 
@@ -373,11 +374,14 @@ impl Solver<'_> {
 
     /// Brings up to date what the moment of a call says of its having a cause.
     pub(super) fn weigh_cause(&mut self, call: u32) {
-        if let Some(row) = self.scene.calls.get_mut(call).filter(|_| self.timing)
-            && let Some(moment) = row.moment
-        {
-            let weight = self.model.causeless(row.label, moment);
-            row.none.set(Method::Timing, weight);
+        let Some(row) = self.scene.calls.get(call).filter(|_| self.timing) else {
+            return;
+        };
+        let moment = row.moment;
+        let by_moment = moment.map_or(0.0, |moment| self.model.causeless(row.label, moment));
+        let by_rhythm = rhythm::weight(self.scene, call, self.background(row.label));
+        if let Some(row) = self.scene.calls.get_mut(call) {
+            row.none.set(Method::Timing, by_moment + by_rhythm);
         }
     }
 

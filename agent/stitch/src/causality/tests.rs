@@ -304,6 +304,57 @@ fn a_timers_calls_have_no_cause() {
     assert_eq!(wrong_sure, 0);
 }
 
+/// One thread that serves, and another one that a timer runs on; they make the
+/// same calls.
+#[test]
+fn a_timer_of_its_own_thread_takes_no_calls_from_requests() {
+    let mut script = blocking(1, 200, None);
+    for tick in 1..60 {
+        let time = tick * 20 * MS + noise(tick, 10 * MS);
+        let call = script.call(time, thread(99), 2, None);
+        script.end(time + 2 * MS, thread(99), call);
+    }
+    let decisions = script.play(Config::default());
+    let caused = decisions.iter().filter(|d| script.truth[&d.call].is_some());
+    let right = |d: &&Decision| best(d).map(|(cause, _)| cause) == script.truth[&d.call];
+    assert!(caused.clone().all(|d| right(&d)));
+    let free = decisions.iter().filter(|d| script.truth[&d.call].is_none());
+    let free = free.filter(right).count();
+    assert!(free > 50, "{free}");
+}
+
+/// One event loop: requests one after the other, with two calls of one kind and
+/// sometimes a third; and a timer that makes such a call every 100 ms.
+#[test]
+fn a_timers_calls_are_known_by_their_rhythm() {
+    let mut script = Script::default();
+    let own = thread(7);
+    for tick in 1..150 {
+        let time = tick * 100 * MS + noise(tick, MS);
+        let call = script.call(time, own, 2, None);
+        script.end(time + 2 * MS, own, call);
+    }
+    for round in 0..280 {
+        let time = 700 * MS + round * 51 * MS;
+        let request = script.request(time, own);
+        for n in 0..2 + noise(round, 2) {
+            let start = time + MS + n * 15 * MS + noise(round * 8 + n, 5 * MS);
+            let call = script.call(start, own, 2, Some(request));
+            script.end(start + 3 * MS, own, call);
+        }
+        script.end(time + 49 * MS, own, request);
+    }
+    let decisions = script.play(Config::default());
+    let of_timer = |d: &&Decision| script.truth[&d.call].is_none();
+    let given = decisions.iter().filter(of_timer);
+    let given = given
+        .filter(|d| best(d).is_some_and(|(_, sure)| sure >= 0.6))
+        .count();
+    // Without their rhythm more than 120 of 149 were given.
+    assert!(given < 75, "{given}");
+    assert!(script.score().0 > 0.9);
+}
+
 #[test]
 fn the_same_acts_give_the_same_decisions() {
     let script = blocking(8, 10, Some(5));

@@ -26,8 +26,14 @@ pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
         weight = weight.min(blocking(scene.habits));
     }
     said.causes.push((Some(slot), Method::Thread, weight));
-    if open && thread.idle_calls > 0 {
-        said.causes.push((None, Method::Thread, weight));
+    // A thread that does not wait for answers may do something else in between; so
+    // may one of those that were seen to call for no request.
+    let mut other = weight - blocking(scene.habits);
+    if scene.habits.free > 0 {
+        other = weight;
+    }
+    if open && other > 0.0 {
+        said.causes.push((None, Method::Thread, other));
     }
 }
 

@@ -18,6 +18,8 @@ const EARLY: f32 = 0.125;
 /// one call may be searched.
 const SEARCH: u32 = 64;
 const SEARCH_EACH: u32 = 16;
+/// Probability of having no cause from which a call may be one of a timer's.
+const LIKELY: f32 = 0.5;
 /// Trust in timing from which looking for a better joint choice by it is worth
 /// its cost.
 const WORTH_SEARCHING: f32 = 0.3;
@@ -121,6 +123,7 @@ impl Owner {
             if !solver.is_plain(call) {
                 continue;
             }
+            solver.weigh_cause(call);
             let alone = solver.is_alone(call);
             if alone {
                 solver.refresh_all(&[call]);
@@ -149,7 +152,9 @@ impl Owner {
     }
 
     pub(super) fn decide(&mut self, call: u32, desk: &mut Desk<'_>) {
-        self.solver(desk.config).refresh_all(&[call]);
+        let mut solver = self.solver(desk.config);
+        solver.refresh_all(&[call]);
+        solver.weigh_cause(call);
         belief::propagate(&mut self.scene, &[call]);
         let odds = confidence::odds(&self.solver(desk.config), call);
         self.settle(call, &odds, desk);
@@ -172,21 +177,23 @@ impl Owner {
             call: row.id,
             candidates,
         });
-        let (label, idle) = (row.label, row.rivals == 0);
+        let (label, idle, started) = (row.label, row.rivals == 0, row.started.time);
         if let Some(agreed) = confidence::audit(odds) {
             self.scene.audit.add(row.rivals, agreed);
         }
         let links: SmallVec<[u32; 8]> = row.links.iter().map(|link| link.request).collect();
-        if let Some(best) = odds.first() {
-            route::learn(&mut self.scene, label, best);
-        }
+        route::learn(&mut self.scene, label, odds);
         let chance = |request: Option<u32>| {
             let entry = odds.iter().find(|entry| entry.request == request);
             entry.map_or(0.0, |entry| entry.probability)
         };
         if best.is_none() {
-            self.model
-                .learn_background(label, chance(None).max(f32::from(u8::from(idle))), idle);
+            let chance = chance(None).max(f32::from(u8::from(idle)));
+            self.model.learn_background(label, chance, idle);
+            if chance >= LIKELY {
+                let cleared = self.scene.rhythms.learn(label, started, chance);
+                self.scene.limits.tables_cleared += u64::from(cleared);
+            }
         }
         for request in &links {
             let right = if best == Some(*request) {

@@ -184,9 +184,6 @@ impl Owner {
         }
         // Threads that serve make a route's calls and a timer's alike.
         let moment = (!serves).then_some(moment);
-        if let Some(moment) = moment.filter(|_| desk.config.uses(Method::Timing)) {
-            none.set(Method::Timing, self.model.causeless(label, moment));
-        }
         let call = Call {
             id,
             socket,
@@ -218,10 +215,15 @@ impl Owner {
             self.scene.adjacency.wrote(manner);
         }
         let slot = self.scene.add_call(call);
+        self.solver(desk.config).weigh_cause(slot);
         self.scene.calls(at, slot, id);
         self.wrote(at, Written::Call(slot, id));
         self.undecided += 1;
         self.enter(slot, id, at.time + desk.config.lag, desk);
+        let caused = |call: &Call| call.id == id && call.parent.is_some();
+        if self.scene.open == 0 && !self.scene.calls.get(slot).is_some_and(caused) {
+            self.scene.calls_freely(at.task);
+        }
         slot
     }
 

@@ -16,6 +16,7 @@ use super::call::Call;
 use super::model;
 use super::pool::Pools;
 use super::request::Request;
+use super::rhythm::Rhythms;
 use super::sequel::Sequels;
 use super::slab::Slab;
 use crate::event::SocketId;
@@ -54,6 +55,8 @@ pub(super) struct Scene {
     pub(super) requests_late: f64,
     /// Which routes make which calls.
     pub(super) affinity: Affinity,
+    /// When calls come that nothing causes.
+    pub(super) rhythms: Rhythms,
     /// How often timing alone agreed with what was sure.
     pub(super) audit: Audit,
     /// Requests whose response was not written yet.

@@ -27,12 +27,16 @@ impl Scene {
             self.coroutines.insert(coroutine, slot);
         }
         self.habits.served += 1.0;
+        let mut free = 0;
         let overlaps = self.thread(at.task).is_some_and(|thread| {
-            thread.reads_requests = true;
+            if !std::mem::replace(&mut thread.reads_requests, true) {
+                free = thread.free_calls;
+            }
             thread.open += 1;
             thread.serves = Some((slot, id));
             thread.open > 1
         });
+        self.habits.free = self.habits.free.saturating_add(free);
         if overlaps {
             self.habits.overlapped += 1.0;
         }

@@ -32,8 +32,9 @@ pub(in crate::causality) struct Thread {
     pub(in crate::causality) responded: Option<Timestamp>,
     /// The call it made last, while nothing else was done since.
     pub(in crate::causality) waits_for: Option<ExchangeId>,
-    /// Calls it made while no request was open.
-    pub(in crate::causality) idle_calls: u32,
+    /// Calls it made while no request was open, and that none before it seemed to
+    /// cause.
+    pub(in crate::causality) free_calls: u32,
     /// Calls it made and has not been told a cause of yet.
     pub(in crate::causality) calls: SmallVec<[(u32, ExchangeId); 4]>,
 }
@@ -69,6 +70,8 @@ pub(in crate::causality) struct Habits {
     /// Calls whose thread did something else before the answer, or whose
     /// answer another thread read.
     pub(in crate::causality) unblocked: f32,
+    /// Calls that nothing seemed to cause, by threads that serve.
+    pub(in crate::causality) free: u32,
 }
 
 impl Habits {
@@ -119,13 +122,21 @@ impl Scene {
     /// The thread made a call.
     pub(in crate::causality) fn calls(&mut self, at: Moment, slot: u32, id: ExchangeId) {
         self.did_something(at.task, Some(id));
-        let idle = self.open == 0;
         if let Some(thread) = self.thread(at.task) {
-            thread.idle_calls += u32::from(idle);
             if thread.calls.len() >= MAX_CALLS {
                 thread.calls.remove(0);
             }
             thread.calls.push((slot, id));
+        }
+    }
+
+    /// The thread made a call while no request was open, that none before it seemed
+    /// to cause.
+    pub(in crate::causality) fn calls_freely(&mut self, task: Task) {
+        if let Some(thread) = self.thread(task) {
+            thread.free_calls = thread.free_calls.saturating_add(1);
+            let serves = u32::from(thread.reads_requests);
+            self.habits.free = self.habits.free.saturating_add(serves);
         }
     }
 
