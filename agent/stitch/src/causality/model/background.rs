@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 /// Labels of which this is remembered.
 pub(super) const MAX_LABELS: usize = 1024;
 /// Background calls assumed before any was seen, and the time in which.
-const BACKGROUND_PRIOR: (f64, f64) = (0.02, 3e9);
+const BACKGROUND_PRIOR: (f64, f64) = (0.02, 6e9);
 /// Pairs of calls in order, and overtaken ones, assumed before any was seen.
 const ORDER_PRIOR: (f32, f32) = (6.0, 3.3);
 /// Pairs from which the order is known: then one call of so many is looked at.
