@@ -34,7 +34,9 @@ pub(crate) fn run(input: &[u8]) {
     let cut = talk.follow(&plan, &pieces, false);
     cut.check(&talk);
     // Where framing broke, it counts where calls begin: pieces are calls, too.
-    if whole.is_all_http() && cut.is_all_http() {
+    // What waits in pieces takes more memory.
+    let as_much_kept = cut.counters.backlog_limit == whole.counters.backlog_limit;
+    if whole.is_all_http() && cut.is_all_http() && as_much_kept {
         assert_eq!(cut.exchanges, whole.exchanges, "pieces make a difference");
     }
 
