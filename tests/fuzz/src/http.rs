@@ -35,8 +35,8 @@ pub(crate) fn run(input: &[u8]) {
     cut.check(&talk);
     // Where framing broke, it counts where calls begin: pieces are calls, too.
     // What waits in pieces takes more memory.
-    let as_much_kept = cut.counters.backlog_limit == whole.counters.backlog_limit;
-    if whole.is_all_http() && cut.is_all_http() && as_much_kept {
+    let all_kept = cut.counters.backlog_limit == 0;
+    if whole.is_all_http() && cut.is_all_http() && all_kept {
         assert_eq!(cut.exchanges, whole.exchanges, "pieces make a difference");
     }
 
@@ -328,7 +328,8 @@ impl Outcomes {
     }
 
     /// Whether nothing had to be searched for: where something has, it counts
-    /// what a call begins with.
+    /// what a call begins with. So it does behind an answer to nothing that ends
+    /// with the connection.
     fn is_all_http(&self) -> bool {
         let counters = &self.counters;
         let begins = self.exchanges.first().is_some_and(|(_, first)| {
@@ -337,6 +338,7 @@ impl Outcomes {
         begins
             && counters.places_lost == 0
             && counters.bytes_searched == 0
+            && counters.responses_unmatched == 0
             && counters.not_http.iter().all(|count| *count == 0)
             && self.exchanges.iter().all(|(_, exchange)| {
                 !BROKEN.iter().any(|odd| exchange.anomalies.contains(*odd))
@@ -365,7 +367,6 @@ impl Outcomes {
         regular
             && versions.sum::<usize>() == 2 * self.exchanges.len()
             && self.is_all_http()
-            && counters.responses_unmatched == 0
             && counters.pending_limit == 0
             && counters.backlog_limit == 0
     }
