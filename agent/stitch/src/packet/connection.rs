@@ -231,7 +231,7 @@ impl Connection {
             .acknowledgment
             .and_then(|number| other.offset_of(number));
         if let Some(offset) = acknowledged {
-            other.acknowledge(offset, &mut out.pieces, &mut out.counters);
+            other.acknowledge(offset, time, &mut out.pieces, &mut out.counters);
         }
         if self.handshake && self.flows.iter().all(|flow| flow.base().is_some()) {
             self.open(time, out);

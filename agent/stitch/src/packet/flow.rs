@@ -222,10 +222,12 @@ impl Flow {
         }
     }
 
-    /// The receiver has everything below `offset`; a FIN counts as a byte.
+    /// The receiver has everything below `offset`, as it says at `time`; a FIN
+    /// counts as a byte.
     pub(super) fn acknowledge(
         &mut self,
         offset: i64,
+        time: Timestamp,
         out: &mut Vec<Piece>,
         counters: &mut Counters,
     ) {
@@ -234,18 +236,18 @@ impl Flow {
         }
         self.acknowledged = offset.cast_unsigned();
         self.release(out, counters);
-        self.tell_lost(out, counters);
+        self.tell_lost(time, out, counters);
     }
 
     /// Tells that all before what the receiver acknowledged went by, now and not
     /// when later bytes show it: what is lost may be what is answered next. A
     /// single byte is a FIN that was not captured: it counts as one.
-    fn tell_lost(&mut self, out: &mut Vec<Piece>, counters: &mut Counters) {
+    fn tell_lost(&mut self, time: Timestamp, out: &mut Vec<Piece>, counters: &mut Counters) {
         let place = self.end.unwrap_or(u64::MAX).min(self.acknowledged);
         if self.spoke && place > self.next + 1 {
             self.skip_to(place, counters);
             let nothing = Piece {
-                time: self.time,
+                time,
                 offset: place,
                 length: 0,
                 payload: Bytes::new(),

@@ -30,6 +30,11 @@ pub(super) fn interim() -> Vec<Case> {
             &["GET /a 200 0/2 Complete interim=2"],
         ),
         case(
+            "an interim response that does not end",
+            one(GET, "HTTP/1.1 103 Early Hints\r\nLink: a"),
+            &["GET /a - 0/- ClosedBeforeResponse interim=1"],
+        ),
+        case(
             "100 (Continue) never comes",
             Wire::new().request(expecting).request("ab").response(OK),
             &["POST /a 200 2/2 Complete"],

@@ -119,8 +119,9 @@ impl Http1 {
         } else {
             Framing::Unknown
         };
-        self.hidden = !whole;
         let responses = self.responses();
+        let (_, marks) = self.way(responses).reader.notes();
+        self.hidden = !whole && marks != CaptureMarks::default();
         self.way_mut(responses).reader.expect_body(framing);
     }
 
