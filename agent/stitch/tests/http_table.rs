@@ -7,7 +7,7 @@ mod http_wire;
 use http_cases::{Case, cases};
 use http_wire::{Outcome, Wire, line, without};
 use wirespan_stitch::event::{Data, Direction};
-use wirespan_stitch::exchange::Outcome::Complete;
+use wirespan_stitch::exchange::Outcome::{Complete, Evicted};
 use wirespan_stitch::exchange::{Anomaly, CaptureMarks, Version};
 use wirespan_stitch::protocol::Limits;
 
@@ -64,6 +64,37 @@ fn every_anomaly() {
     }
     for anomaly in Anomaly::ALL {
         assert!(counted[anomaly as usize] > 0, "no case of {anomaly:?}");
+    }
+}
+
+/// A body is its length, whatever it begins with, of a request over the limit
+/// on memory, too.
+#[test]
+fn body_of_an_evicted_request() {
+    let post = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 28\r\n\r\n";
+    let wire = Wire::new()
+        .request(post)
+        .request("GET /c HTTP/1.1\r\nHost: x\r\n\r\n")
+        .request("GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+    let none = Limits {
+        pending: 0,
+        ..Limits::default()
+    };
+    for events in [wire.whole(), wire.pieces(|length| (1..length).collect())] {
+        let outcome = wire.run_with(&events, &none);
+        let seen = outcome.exchanges.iter().map(|(_, exchange)| {
+            let request = &exchange.request;
+            (
+                &request.target[..],
+                request.message.offset,
+                exchange.outcome,
+            )
+        });
+        let expected: [(&[u8], u64, _); 2] = [
+            (b"/a", 0, Evicted),
+            (b"/b", post.len() as u64 + 28, Evicted),
+        ];
+        assert_eq!(seen.collect::<Vec<_>>(), expected);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::protocol::{Counters, Limits, Protocol};
 use crate::stream::{Cause, Piece};
 
 use self::way::Way;
-use super::framing::{Framing, Noted};
+use super::framing::Framing;
 use super::head::{Head, Kind};
 use super::pairing::{Queue, Target};
 use super::reader::Signal;
@@ -33,6 +33,8 @@ pub struct Http1 {
     ordinal: u64,
     /// The request that is being read.
     sending: Option<u64>,
+    /// It may go without its body: it waits for 100 (Continue).
+    expects: bool,
     /// Where the response that is being read goes; `None` for an interim one.
     target: Option<Target>,
     /// The head of a response that came before its request.
@@ -253,17 +255,13 @@ impl Http1 {
     /// Whether a head may follow where the body that is read might go on.
     fn may_begin(&self, direction: Direction) -> bool {
         if self.requests == Some(direction) {
-            return match self.queue.last() {
-                Some(pending) if self.way(direction).reader.is_lost_inside() => {
-                    pending.taken || self.queue.may_be_answered() || is_cut_get(&pending.exchange)
-                }
+            if !self.way(direction).reader.is_lost_inside() {
                 // That it was refused may have gone by unseen.
-                Some(pending) => {
-                    self.continued != Some(pending.ordinal)
-                        && Noted::of(&pending.exchange.request.fields).expects
-                }
-                None => true,
-            };
+                return self.expects && self.continued != self.sending;
+            }
+            return self.queue.last().is_none_or(|last| {
+                last.taken || self.queue.may_be_answered() || is_cut_get(&last.exchange)
+            });
         }
         match self.target {
             Some(Target::Front) => {

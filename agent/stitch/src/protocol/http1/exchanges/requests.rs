@@ -42,6 +42,7 @@ impl Http1 {
         let ordinal = self.ordinal;
         self.ordinal += 1;
         self.sending = Some(ordinal);
+        self.expects = noted.expects;
         self.switching = switches.then_some(ordinal);
         let reader = &self.way(direction).reader;
         anomalies.extend(noted_anomalies);
