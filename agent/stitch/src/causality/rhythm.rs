@@ -30,6 +30,8 @@ const REACH: u64 = 32;
 /// weight of pauses without any.
 const MAX_PAUSES: usize = 32;
 const LEAST: usize = 6;
+/// Once all these are known, their reach is found anew after so many more.
+const SETTLED: u32 = 16;
 const PRIOR: f32 = 4.0;
 /// Pauses are told by their logarithm, each standing for others around it
 /// (Epanechnikov's kernel). Its reach by Silverman's rule, from the median distance
@@ -60,6 +62,8 @@ struct Rhythm {
     pauses: VecDeque<f32>,
     /// How far each of them stands for others.
     reach: f32,
+    /// Pauses since that was found.
+    since: u32,
 }
 
 /// A call, and the probability of its having no cause.
@@ -97,6 +101,11 @@ impl Rhythms {
             rhythm.recent.remove(0);
         }
         full
+    }
+
+    /// Whether enough is known of calls of this kind.
+    pub(super) fn is_known(&self, label: u64) -> bool {
+        self.known(label).is_some()
     }
 
     /// The rhythm of calls of this kind, if enough is known of it.
@@ -179,6 +188,11 @@ impl Rhythm {
             self.pauses.pop_front();
         }
         self.pauses.push_back((pause.max(1) as f32).ln());
+        self.since += 1;
+        if self.pauses.len() >= MAX_PAUSES && self.since < SETTLED {
+            return;
+        }
+        self.since = 0;
         let usual = median(self.pauses.iter().copied());
         let off = median(self.pauses.iter().map(|pause| (pause - usual).abs()));
         let seen = self.pauses.len() as f32;

@@ -190,7 +190,9 @@ impl Owner {
         if best.is_none() {
             let chance = chance(None).max(f32::from(u8::from(idle)));
             self.model.learn_background(label, chance, idle);
-            if chance >= LIKELY {
+            // Who never serves has nothing yet to tell a rhythm from.
+            let wanted = self.scene.responded.is_some() || !self.scene.rhythms.is_known(label);
+            if chance >= LIKELY && wanted {
                 let cleared = self.scene.rhythms.learn(label, started, chance);
                 self.scene.limits.tables_cleared += u64::from(cleared);
             }
