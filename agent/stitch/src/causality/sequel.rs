@@ -9,6 +9,8 @@ use super::path::mix;
 
 /// Pairs of kinds remembered.
 const MAX_PAIRS: usize = 8192;
+/// Messages read until which a process is new.
+const NEW: f64 = 48.0;
 /// Messages after which all counts are halved.
 const HALVE_AT: f64 = 8192.0;
 /// Weight of what all kinds do in the opinion on one, and of what a kind does in
@@ -54,6 +56,12 @@ pub(super) struct Reading {
 }
 
 impl Sequels {
+    /// Whether so little is known yet that a turn tells as much by itself.
+    pub(super) fn is_new(&self) -> bool {
+        let (followed, idle) = self.all();
+        followed + idle < NEW
+    }
+
     /// Probability that the message is followed by none.
     pub(super) fn idle(&self, read: Reading) -> f64 {
         let (followed, idle) = self.all();

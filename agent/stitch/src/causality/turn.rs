@@ -1,7 +1,7 @@
 //! Evidence: a loop that reads all that is there before it handles any of it
 //! writes in the order of the reads. When such a turn is over, its writes are
 //! aligned with its reads ([`align`](super::align)): by their order, by what
-//! usually follows what ([`Sequels`](super::sequel::Sequels)), and by its responses, whose requests are
+//! usually follows what ([`Sequels`]), and by its responses, whose requests are
 //! known.
 
 use super::adjacency::{Kind, MAX_STEPS, Manner};
@@ -10,13 +10,18 @@ use super::batch::{Cue, Place, Turn, Write, Written};
 use super::call::Connection;
 use super::path::mix;
 use super::scene::{Read, Scene};
-use super::sequel::Reading;
+use super::sequel::{Reading, Sequels};
 use crate::time::Timestamp;
 
 /// A pair below this chance is not claimed.
 const LEAST: f32 = 0.5;
 /// Share of the earlier turns in what is known of their order.
 const FADE: f64 = 0.98;
+/// How often a turn is aligned to learn from it what follows what, before that is
+/// used on it, while the process is new.
+const ROUNDS: usize = 3;
+/// Reads and writes from which a turn has a pattern of its own.
+const TELLING: usize = 4;
 /// A response that follows the answer to a call: how much of what is believed of
 /// the call's cause is taken for granted.
 const BELIEVED: f64 = 0.98;
@@ -58,6 +63,7 @@ struct Done {
 /// What each of the turn's writes belongs to, as far as aligning them tells.
 pub(super) fn settle(scene: &mut Scene, turn: &Turn) -> Vec<Claim> {
     let writes: Vec<_> = turn.writes.iter().map(|w| done(scene, *w)).collect();
+    let known = rehearse(scene, turn, &writes);
     let mut reads = heard(scene, turn);
     let mut alignment = align(scene, &reads, &writes);
     // A new request may take one more round through the loop.
@@ -72,11 +78,31 @@ pub(super) fn settle(scene: &mut Scene, turn: &Turn) -> Vec<Claim> {
             (reads, alignment) = (late, other);
         }
     }
+    if let Some(known) = known {
+        scene.sequels = known;
+    }
     learn(scene, &reads, &writes, &alignment);
     let claims = writes.iter().zip(&alignment.chances);
     claims
         .filter_map(|(done, chances)| claim(scene, &reads, done.write, chances))
         .collect()
+}
+
+/// While little is known of a process, learns from a turn of many messages what
+/// follows what in it, before it is aligned for good: as many writes as reads are
+/// one each. Gives what was known before.
+fn rehearse(scene: &mut Scene, turn: &Turn, writes: &[Done]) -> Option<Sequels> {
+    if turn.reads.len().min(writes.len()) < TELLING || !scene.sequels.is_new() {
+        return None;
+    }
+    let known = scene.sequels.clone();
+    for _ in 0..ROUNDS {
+        let reads = heard(scene, turn);
+        let alignment = align(scene, &reads, writes);
+        scene.sequels = known.clone();
+        learn(scene, &reads, writes, &alignment);
+    }
+    Some(known)
 }
 
 /// The turn's reads that are not forgotten yet.
