@@ -129,6 +129,12 @@ impl Weights {
         }
     }
 
+    /// What evidence of one kind says; 0 if nothing.
+    pub(super) fn get(&self, method: Method) -> f32 {
+        let same = self.0.iter().find(|(kind, _)| *kind == method);
+        same.map_or(0.0, |(_, weight)| *weight)
+    }
+
     /// All of it together.
     pub(super) fn total(&self) -> f32 {
         self.0.iter().map(|(_, weight)| weight).sum()

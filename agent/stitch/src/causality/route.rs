@@ -9,6 +9,8 @@ use crate::span::Method;
 
 /// A candidate with this probability may have been the cause.
 const POSSIBLE: f32 = 0.1;
+/// Weight of the thread's evidence from which routes say nothing against it.
+const SURE: f32 = 2.0;
 
 /// Brings what routes say of a call's candidates up to date.
 pub(super) fn weigh(scene: &mut Scene, slot: u32) {
@@ -25,10 +27,11 @@ pub(super) fn weigh(scene: &mut Scene, slot: u32) {
     let affinity = &scene.affinity;
     for link in &mut call.links {
         let route = scene.requests.get(link.request).map(|r| r.route);
-        let weight = if several {
-            affinity.against(route, call.label)
-        } else {
-            affinity.weight(route, call.label)
+        let weight = match several {
+            // A thread that does one thing at a time knows better.
+            true if link.weights.get(Method::Thread) >= SURE => 0.0,
+            true => affinity.against(route, call.label),
+            false => affinity.weight(route, call.label),
         };
         link.weights.set(Method::Route, weight);
     }

@@ -73,6 +73,18 @@ impl Script {
         (decisions, stage.counters())
     }
 
+    /// Plays it; gives the number of right decisions with at least this
+    /// confidence.
+    fn right(&self, least: f32) -> usize {
+        let decisions = self.play(Config::default());
+        let right = decisions.iter().filter(|d| {
+            best(d).is_some_and(|(cause, confidence)| {
+                Some(cause) == self.truth[&d.call] && confidence >= least
+            })
+        });
+        right.count()
+    }
+
     /// Plays it; gives the share of right decisions among all calls and the
     /// number of wrong ones at confidence ≥ 0.9.
     fn score(&self) -> (f64, usize) {
@@ -321,6 +333,58 @@ fn a_timer_of_its_own_thread_takes_no_calls_from_requests() {
     let free = decisions.iter().filter(|d| script.truth[&d.call].is_none());
     let free = free.filter(right).count();
     assert!(free > 50, "{free}");
+}
+
+/// Now and then a thread calls after its response, which its route seldom does.
+/// On connections older than the agent the first answers are told late.
+#[test]
+fn a_thread_knows_better_than_routes_whose_late_call_it_is() {
+    let mut script = Script::default();
+    for worker in 0..16 {
+        let own = thread(10 + worker);
+        let mut time = MS + noise(u64::from(worker), 5 * MS);
+        for round in 0..40 {
+            let seed = u64::from(worker) * 1000 + round * 10;
+            let route = features(100 + seed % 7);
+            let request = script.start(time, own, Role::Server, route);
+            let call = script.call(time + 100 * US, own, 2, Some(request));
+            time += MS + noise(seed, 5 * MS);
+            script.end(time, own, call);
+            if round < 3 {
+                let told = script.acts.iter_mut().rev().take(2);
+                told.for_each(|(when, _)| *when += 3 * MS);
+            }
+            script.end(time + 100 * US, own, request);
+            if round % 10 == 9 {
+                let call = script.call(time + MS, own, 3, Some(request));
+                time += 2 * MS;
+                script.end(time, own, call);
+            }
+            time += 200 * US + noise(seed + 1, MS);
+        }
+    }
+    assert_eq!(script.right(0.6), script.truth.len());
+}
+
+/// The first thing that a proxy does is to pass on ten requests in one turn.
+#[test]
+fn a_first_turn_has_a_pattern_of_its_own() {
+    let mut script = Script::default();
+    let own = thread(1);
+    let mut passed = Vec::new();
+    let requests: Vec<_> = (0..10)
+        .map(|n| script.start(MS + n * 5 * US, own, Role::Server, features(100 + n % 3)))
+        .collect();
+    for (n, request) in (0..).zip(requests) {
+        let call = script.call(2 * MS + n * 10 * US, own, 2 + n % 3, Some(request));
+        passed.push((request, call));
+    }
+    for (n, (request, call)) in (0..).zip(passed) {
+        let time = 5 * MS + noise(n, 20) * 100 * US + n * US;
+        script.end(time, own, call);
+        script.end(time + 20 * US, own, request);
+    }
+    assert_eq!(script.right(0.9), 10);
 }
 
 /// One event loop: requests one after the other, with two calls of one kind and

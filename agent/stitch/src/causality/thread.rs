@@ -8,11 +8,21 @@ use super::scene::{Habits, Scene};
 use crate::exchange::Moment;
 use crate::span::Method;
 
+/// The most that is said of calls by threads that never serve.
+const ALOOF: f32 = 3.0;
+
 /// At the call: the request that this thread read last, answered or not, unless
 /// it has several open.
 pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
-    let threads = &scene.threads;
-    let Some(thread) = threads.get(&call.at.task.tid).filter(|t| t.open <= 1) else {
+    let task = call.at.task;
+    if task.tid != 0 && !scene.serves(task) {
+        // Where threads make the calls of what they serve, those of others are
+        // background work, or that of a queue.
+        said.causes
+            .push((None, Method::Thread, aloof(scene.habits)));
+        return;
+    }
+    let Some(thread) = scene.threads.get(&task.tid).filter(|t| t.open <= 1) else {
         return;
     };
     let served = thread.serves.and_then(|(slot, id)| {
@@ -72,6 +82,72 @@ fn blocking(habits: Habits) -> f32 {
     odds(habits.blocked, habits.unblocked)
 }
 
+/// Weight of "who never serves makes no calls for those who do".
+fn aloof(habits: Habits) -> f32 {
+    let share = ((habits.own + 1.0) / (habits.foreign + 1.0)).ln();
+    share.min(blocking(habits)).clamp(0.0, ALOOF)
+}
+
 fn odds(yes: f32, no: f32) -> f32 {
     ((yes + 1.0) / (no + 0.02)).ln().clamp(0.0, EXACT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causality::act::Features;
+    use crate::event::{SocketId, Task};
+    use crate::exchange::Moment;
+
+    /// What is said of a call by a thread that never serves.
+    fn said(habits: Habits) -> Vec<(Option<u32>, Method, f32)> {
+        let mut scene = Scene::default();
+        scene.habits = habits;
+        let task = Task {
+            pid: 1,
+            tid: 99,
+            ..Task::default()
+        };
+        let call = Beginning {
+            at: Moment {
+                task,
+                ..Moment::default()
+            },
+            socket: SocketId(1),
+            features: &Features::default(),
+        };
+        let mut said = Said::default();
+        at_call(&scene, call, &mut said);
+        said.causes
+    }
+
+    #[test]
+    fn who_never_serves_makes_no_calls_for_threads_that_do() {
+        let busy = Habits {
+            served: 50.0,
+            blocked: 100.0,
+            own: 100.0,
+            foreign: 5.0,
+            ..Habits::default()
+        };
+        let [(None, Method::Thread, weight)] = said(busy)[..] else {
+            panic!("nothing was said");
+        };
+        assert!(weight > 2.0, "{weight}");
+        let handed_over = Habits {
+            own: 5.0,
+            foreign: 100.0,
+            ..busy
+        };
+        assert!(said(handed_over).iter().all(|(.., weight)| *weight < 0.1));
+        let loops = Habits {
+            unblocked: 100.0,
+            ..busy
+        };
+        assert!(said(loops).iter().all(|(.., weight)| *weight < 0.1));
+        assert!(
+            said(Habits::default()).is_empty(),
+            "no thread served so far"
+        );
+    }
 }

@@ -41,7 +41,7 @@ impl Scene {
             self.habits.overlapped += 1.0;
         }
         self.habits.forget();
-        self.did_something(at.task, None);
+        self.did_something(at, None);
         self.read(at, Read::Request(slot, id));
         slot
     }
@@ -62,7 +62,7 @@ impl Scene {
         if let Some(thread) = self.thread(reader) {
             thread.open = thread.open.saturating_sub(1);
         }
-        self.did_something(at.task, None);
+        self.did_something(at, None);
         self.unlink(slot);
         true
     }

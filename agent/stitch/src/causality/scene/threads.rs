@@ -32,6 +32,8 @@ pub(in crate::causality) struct Thread {
     pub(in crate::causality) responded: Option<Timestamp>,
     /// The call it made last, while nothing else was done since.
     pub(in crate::causality) waits_for: Option<ExchangeId>,
+    /// When it last did something else than to read an answer.
+    pub(in crate::causality) latest: Timestamp,
     /// Calls it made while no request was open, and that none before it seemed to
     /// cause.
     pub(in crate::causality) free_calls: u32,
@@ -70,6 +72,9 @@ pub(in crate::causality) struct Habits {
     /// Calls whose thread did something else before the answer, or whose
     /// answer another thread read.
     pub(in crate::causality) unblocked: f32,
+    /// Calls by threads that serve, and by those that never did so far.
+    pub(in crate::causality) own: f32,
+    pub(in crate::causality) foreign: f32,
     /// Calls that nothing seemed to cause, by threads that serve.
     pub(in crate::causality) free: u32,
 }
@@ -84,6 +89,10 @@ impl Habits {
         if self.blocked + self.unblocked > HABITS {
             self.blocked /= 2.0;
             self.unblocked /= 2.0;
+        }
+        if self.own + self.foreign > HABITS {
+            self.own /= 2.0;
+            self.foreign /= 2.0;
         }
     }
 }
@@ -121,7 +130,12 @@ impl Scene {
 
     /// The thread made a call.
     pub(in crate::causality) fn calls(&mut self, at: Moment, slot: u32, id: ExchangeId) {
-        self.did_something(at.task, Some(id));
+        self.did_something(at, Some(id));
+        if self.serves(at.task) {
+            self.habits.own += 1.0;
+        } else if at.task.tid != 0 {
+            self.habits.foreign += 1.0;
+        }
         if let Some(thread) = self.thread(at.task) {
             if thread.calls.len() >= MAX_CALLS {
                 thread.calls.remove(0);
@@ -148,9 +162,13 @@ impl Scene {
         call.answered = Some(at.time);
         let (id, caller) = (call.id, call.started.task);
         self.pools.freed(call.callee);
-        let waited = self
-            .thread(caller)
-            .is_some_and(|t| t.waits_for.take() == Some(id));
+        let thread = self.thread(caller);
+        let waited = thread.is_some_and(|t| t.waits_for.take() == Some(id));
+        // On a connection older than the agent the first answer is told when the
+        // next request proves whose it is: too late to say what came after what.
+        if self.thread(at.task).is_some_and(|t| t.latest > at.time) {
+            return true;
+        }
         if caller.tid != 0 && at.task.tid != 0 {
             if waited && caller.tid == at.task.tid {
                 self.habits.blocked += 1.0;
@@ -163,9 +181,10 @@ impl Scene {
     }
 
     /// The thread did something else than to read the answer it waits for.
-    pub(super) fn did_something(&mut self, task: Task, waits_for: Option<ExchangeId>) {
-        if let Some(thread) = self.thread(task) {
+    pub(super) fn did_something(&mut self, at: Moment, waits_for: Option<ExchangeId>) {
+        if let Some(thread) = self.thread(at.task) {
             thread.waits_for = waits_for;
+            thread.latest = thread.latest.max(at.time);
         }
     }
 
