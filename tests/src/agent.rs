@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -106,13 +107,21 @@ impl Agent {
         })
     }
 
-    /// Stops it as a user would. Fails unless it then exits with 0.
+    /// Stops it as a user would. Fails unless it then exits with 0,
+    /// having written every span that it had to write.
     pub fn stop(mut self) -> Result<Traced> {
         let status = self.child.stop()?;
         let log = self.child.log()?;
         ensure!(status.success(), "wirespan ended with {status}:\n{log}");
-        let text = fs::read_to_string(&self.json).unwrap_or_default();
-        let spans = span::parse(&text)?;
+        ensure!(
+            !log.contains("write failed"),
+            "spans could not be written:\n{log}"
+        );
+        let text = match fs::read_to_string(&self.json) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            read => read?,
+        };
+        let spans = span::parse(&text).with_context(|| format!("wirespan wrote:\n{log}"))?;
         drop(self.directory);
         Ok(Traced { spans, log })
     }

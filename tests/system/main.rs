@@ -8,6 +8,7 @@ mod capture;
 mod chain;
 mod collector;
 mod differential;
+mod disk;
 mod filters;
 mod harness;
 mod learnt;
