@@ -20,3 +20,4 @@ mod restart;
 mod runtimes;
 mod secure;
 mod sockets;
+mod standalone;

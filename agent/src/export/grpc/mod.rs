@@ -29,6 +29,7 @@ use tonic::{Code, Request, Status};
 use super::batch::Batch;
 use super::counters::{Counters, Drop, Ticket};
 use super::quota::{self, Quota, Share};
+use crate::probe;
 use codec::EncodedCodec;
 use settings::Settings;
 
@@ -81,6 +82,7 @@ struct Job {
 impl Exporter {
     /// Starts the thread; connects when there is something to send.
     pub fn start(settings: Settings, limits: Limits, counters: Arc<Counters>) -> Result<Self> {
+        probe::look_up_names_alone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
