@@ -150,7 +150,22 @@ impl Traced {
 
 /// Runs `wirespan replay FILE --json …` to its end.
 pub fn replay(recording: &Path) -> Result<Traced> {
-    let output = Command::new(place::wirespan())
+    replay_by(&mut Command::new(place::wirespan()), recording)
+}
+
+/// The same by the agent for 64-bit ARM, under an emulator.
+pub fn replay_on_aarch64(recording: &Path) -> Result<Traced> {
+    let agent = place::cross_wirespan("aarch64-unknown-linux-gnu", "debug");
+    ensure!(
+        agent.exists(),
+        "{} is missing: run `cargo xtask test`, which builds it",
+        agent.display()
+    );
+    replay_by(Command::new("qemu-aarch64-static").arg(agent), recording)
+}
+
+fn replay_by(agent: &mut Command, recording: &Path) -> Result<Traced> {
+    let output = agent
         .arg("replay")
         .arg(recording)
         .args(["--json", "-"])
