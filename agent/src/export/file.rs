@@ -59,7 +59,7 @@ impl JsonLines {
     /// Queues a batch. If the queue is full it waits, if `patient`, or drops it.
     pub fn offer(&self, batch: Batch, patient: bool) {
         let ticket = self.counters.ticket(batch.spans);
-        let Some(share) = self.quota.take(batch.request.len(), patient) else {
+        let Some(share) = self.quota.take(batch.size(), patient) else {
             return ticket.dropped(Drop::QueueFull);
         };
         // It fails only if the thread is gone; the ticket then says so.
@@ -102,7 +102,7 @@ fn run(jobs: &Receiver<Job>, mut output: Lines) {
 }
 
 fn write_line(batch: &Batch, line: &mut Vec<u8>, output: &mut Lines) -> io::Result<()> {
-    json::put_line(&batch.request, line).map_err(io::Error::other)?;
+    json::put_line(&batch.request.concat(), line).map_err(io::Error::other)?;
     output.write(line)
 }
 
@@ -135,7 +135,7 @@ mod tests {
         lines.finish();
         let mut expected = Vec::new();
         for batch in [batch(2), batch(3)] {
-            json::put_line(&batch.request, &mut expected).unwrap();
+            json::put_line(&batch.request.concat(), &mut expected).unwrap();
             expected.push(b'\n');
         }
         assert_eq!(std::fs::read(&path).unwrap(), expected);

@@ -74,7 +74,7 @@ pub struct Exporter {
 
 #[derive(Debug)]
 struct Job {
-    encoded: Bytes,
+    encoded: Vec<Bytes>,
     ticket: Ticket,
     _share: Share,
 }
@@ -109,7 +109,7 @@ impl Exporter {
     /// Queues a batch. If the queue is full it waits, if `patient`, or drops it.
     pub fn offer(&self, batch: Batch, patient: bool) {
         let ticket = self.counters.ticket(batch.spans);
-        let Some(share) = self.quota.take(batch.request.len(), patient) else {
+        let Some(share) = self.quota.take(batch.size(), patient) else {
             return ticket.dropped(Drop::QueueFull);
         };
         // It fails only if the thread is gone; the ticket then says so.
@@ -195,7 +195,7 @@ impl Sender {
     }
 
     /// Sends one request until it is settled.
-    async fn send(&self, encoded: Bytes, ticket: Ticket) {
+    async fn send(&self, encoded: Vec<Bytes>, ticket: Ticket) {
         let give_up = Instant::now() + self.limits.patience;
         for attempt in 0.. {
             self.counters.requests.fetch_add(1, Relaxed);
@@ -216,7 +216,7 @@ impl Sender {
         }
     }
 
-    async fn attempt(&self, encoded: Bytes) -> Result<ExportTraceServiceResponse, Status> {
+    async fn attempt(&self, encoded: Vec<Bytes>) -> Result<ExportTraceServiceResponse, Status> {
         let mut request = Request::new(encoded);
         request.set_timeout(self.settings.timeout);
         for (key, value) in &self.settings.headers {
