@@ -153,15 +153,22 @@ pub fn replay(recording: &Path) -> Result<Traced> {
     replay_by(&mut Command::new(place::wirespan()), recording)
 }
 
-/// The same by the agent for 64-bit ARM, under an emulator.
+/// The same by the agent for 64-bit ARM.
 pub fn replay_on_aarch64(recording: &Path) -> Result<Traced> {
+    replay_by(&mut on_aarch64()?, recording)
+}
+
+/// The agent for 64-bit ARM under an emulator, without arguments.
+pub fn on_aarch64() -> Result<Command> {
     let agent = place::cross_wirespan("aarch64-unknown-linux-gnu", "debug");
     ensure!(
         agent.exists(),
         "{} is missing: run `cargo xtask test`, which builds it",
         agent.display()
     );
-    replay_by(Command::new("qemu-aarch64-static").arg(agent), recording)
+    let mut command = Command::new("qemu-aarch64-static");
+    command.arg(agent);
+    Ok(command)
 }
 
 fn replay_by(agent: &mut Command, recording: &Path) -> Result<Traced> {

@@ -3,6 +3,7 @@
 //! They need root and BPF, and fail where these are missing. `cargo xtask test`
 //! builds the agent and runs them one at a time.
 
+mod aarch64;
 mod authority;
 mod capture;
 mod chain;
