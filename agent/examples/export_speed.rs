@@ -69,5 +69,5 @@ fn spans(path: &str) -> anyhow::Result<Vec<Span>> {
 }
 
 fn size(batch: &Batch) -> usize {
-    batch.request.len()
+    batch.size()
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -106,13 +107,21 @@ impl Agent {
         })
     }
 
-    /// Stops it as a user would. Fails unless it then exits with 0.
+    /// Stops it as a user would. Fails unless it then exits with 0,
+    /// having written every span that it had to write.
     pub fn stop(mut self) -> Result<Traced> {
         let status = self.child.stop()?;
         let log = self.child.log()?;
         ensure!(status.success(), "wirespan ended with {status}:\n{log}");
-        let text = fs::read_to_string(&self.json).unwrap_or_default();
-        let spans = span::parse(&text)?;
+        ensure!(
+            !log.contains("write failed"),
+            "spans could not be written:\n{log}"
+        );
+        let text = match fs::read_to_string(&self.json) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            read => read?,
+        };
+        let spans = span::parse(&text).with_context(|| format!("wirespan wrote:\n{log}"))?;
         drop(self.directory);
         Ok(Traced { spans, log })
     }
@@ -141,7 +150,29 @@ impl Traced {
 
 /// Runs `wirespan replay FILE --json …` to its end.
 pub fn replay(recording: &Path) -> Result<Traced> {
-    let output = Command::new(place::wirespan())
+    replay_by(&mut Command::new(place::wirespan()), recording)
+}
+
+/// The same by the agent for 64-bit ARM.
+pub fn replay_on_aarch64(recording: &Path) -> Result<Traced> {
+    replay_by(&mut on_aarch64()?, recording)
+}
+
+/// The agent for 64-bit ARM under an emulator, without arguments.
+pub fn on_aarch64() -> Result<Command> {
+    let agent = place::cross_wirespan("aarch64-unknown-linux-gnu", "debug");
+    ensure!(
+        agent.exists(),
+        "{} is missing: run `cargo xtask test`, which builds it",
+        agent.display()
+    );
+    let mut command = Command::new("qemu-aarch64-static");
+    command.arg(agent);
+    Ok(command)
+}
+
+fn replay_by(agent: &mut Command, recording: &Path) -> Result<Traced> {
+    let output = agent
         .arg("replay")
         .arg(recording)
         .args(["--json", "-"])

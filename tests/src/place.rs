@@ -23,6 +23,12 @@ pub fn wirespan() -> PathBuf {
     env::var_os("WIRESPAN").map_or_else(|| target().join("release/wirespan"), PathBuf::from)
 }
 
+/// The agent for another processor; `profile` is `release` or `debug`.
+pub fn cross_wirespan(triple: &str, profile: &str) -> PathBuf {
+    let directory = target().join("cross").join(triple);
+    directory.join(profile).join("wirespan")
+}
+
 /// What `cargo xtask setup` built.
 pub fn tools() -> PathBuf {
     target().join("tools")

@@ -3,11 +3,13 @@
 //! They need root and BPF, and fail where these are missing. `cargo xtask test`
 //! builds the agent and runs them one at a time.
 
+mod aarch64;
 mod authority;
 mod capture;
 mod chain;
 mod collector;
 mod differential;
+mod disk;
 mod filters;
 mod harness;
 mod learnt;
@@ -19,3 +21,4 @@ mod restart;
 mod runtimes;
 mod secure;
 mod sockets;
+mod standalone;

@@ -12,7 +12,7 @@ use wirespan_tests::server::{Runtime, Server};
 use crate::chain;
 
 /// Long enough to kill an agent and to start another.
-const COUNT: u32 = 100_000;
+const COUNT: u32 = 60_000;
 
 const LIMIT: Duration = Duration::from_secs(30);
 

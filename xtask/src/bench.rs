@@ -21,7 +21,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use wirespan_tests::place;
 
-use crate::{build, run, setup};
+use crate::{build, setup};
 
 /// How to measure.
 #[derive(Args)]
@@ -69,7 +69,7 @@ struct Report(Vec<Figure>);
 /// Measures everything.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run()?;
-    run::show(&mut build::measuring())?;
+    build::measuring()?;
     let mut report = Report::default();
     throughput::measure(options, &mut report)?;
     throughput::measure_kernel(options, &mut report)?;

@@ -52,7 +52,7 @@ const READY: Duration = Duration::from_secs(30);
 /// Sets up, builds, starts, calls, shows and stops everything.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::to_demonstrate()?;
-    run::show(&mut build::release())?;
+    build::agent()?;
     let interrupted = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
 

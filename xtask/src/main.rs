@@ -27,7 +27,7 @@ enum Task {
     /// Install what is missing: rust-src, bpf-linker, Debian packages, Go, a collector.
     Setup,
     /// Build the release binary, target/release/wirespan.
-    Build,
+    Build(build::Options),
     /// Format, clippy, lint, unit, replay and whole-system tests (these need root and BPF).
     Test(test::Options),
     /// The rules of the house that clippy does not know.
@@ -45,7 +45,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Setup => setup::run(),
-        Task::Build => build::run(),
+        Task::Build(options) => build::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Lint => lint::run(),
         Task::Fuzz(options) => fuzz::run(&options),

@@ -10,6 +10,8 @@ mod rust;
 
 use anyhow::Result;
 
+use crate::build::Cross;
+
 /// Everything: to build, to test, to show.
 pub(crate) fn run() -> Result<()> {
     to_build()?;
@@ -36,6 +38,13 @@ pub(crate) fn to_build() -> Result<()> {
 /// Programs that only a part of the evaluation needs, with their packages.
 pub(crate) fn packages(tools: &[(&str, &str)]) -> Result<()> {
     debian::install(tools)
+}
+
+/// What it takes to build for another processor, and to run the result here.
+pub(crate) fn to_cross_compile(target: Cross) -> Result<()> {
+    debian::install(match target {
+        Cross::Aarch64 => debian::FOR_AARCH64,
+    })
 }
 
 fn say(what: &str, state: &str) {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::build::{Cross, Profile};
 use crate::{build, lint, run, setup};
 
 /// What to test.
@@ -41,8 +42,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     count.tests("unit and replay tests", cargo(UNIT).args(only));
     if !options.unprivileged {
-        let built = count.step("release build", || run::show(&mut build::release()));
-        if built {
+        let built = count.step("release build", build::agent);
+        let cross = count.step("aarch64 build", || {
+            build::cross(Cross::Aarch64, Profile::Debug)
+        });
+        if built && cross {
             let mut tests = cargo(SYSTEM);
             tests.arg("--").arg("--test-threads=1").args(only);
             count.tests("whole-system tests", &mut tests);

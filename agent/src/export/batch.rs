@@ -64,10 +64,18 @@ pub struct Mapping {
 /// Spans to be exported together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// An `ExportTraceServiceRequest`, encoded.
-    pub request: Bytes,
+    /// An `ExportTraceServiceRequest`, encoded: these, one after the other. What
+    /// is large lies where it was written.
+    pub request: Vec<Bytes>,
     /// How many spans are in it.
     pub spans: usize,
+}
+
+impl Batch {
+    /// Bytes of the request.
+    pub fn size(&self) -> usize {
+        self.request.iter().map(Bytes::len).sum()
+    }
 }
 
 /// The batch in the making.
@@ -76,24 +84,22 @@ pub struct Batcher {
     limits: Limits,
     mapping: Mapping,
     groups: Vec<Group>,
-    places: HashMap<Place, u32>,
+    places: HashMap<Place, usize>,
     /// Where the last span belonged.
-    last: Option<(Place, u32)>,
-    /// The spans, one after the other.
-    encoded: Writer,
-    /// Bytes of the resources that they belong to.
-    resources: usize,
-    spans: Vec<Piece>,
+    last: Option<(Place, usize)>,
+    /// Spans of all groups, and the bytes of these and of their resources.
+    spans: usize,
+    bytes: usize,
     scope: Vec<u8>,
     began: Option<Instant>,
 }
 
-/// A resource.
+/// A resource and its spans.
 #[derive(Debug)]
 struct Group {
-    encoded: Vec<u8>,
-    /// Whether a span of the batch belongs to it.
-    used: bool,
+    resource: Vec<u8>,
+    /// The spans of the batch that belong to it, as fields of `ScopeSpans`.
+    spans: Writer,
     /// Keeps the address in `Place` from being used again.
     _process: Option<Arc<Process>>,
 }
@@ -103,14 +109,6 @@ enum Place {
     /// Where the facts of the process lie: another `execve`, other facts.
     Process(usize),
     Address(SocketAddr),
-}
-
-/// A span, as a field of `ScopeSpans`.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    group: u32,
-    start: u32,
-    end: u32,
 }
 
 impl Batcher {
@@ -124,9 +122,8 @@ impl Batcher {
             groups: Vec::new(),
             places: HashMap::new(),
             last: None,
-            encoded: Writer::default(),
-            resources: 0,
-            spans: Vec::new(),
+            spans: 0,
+            bytes: 0,
             scope: scope.into_bytes(),
             began: None,
         }
@@ -134,17 +131,19 @@ impl Batcher {
 
     /// Adds a span; gives the batch that had to end for it, or with it.
     pub fn add(&mut self, span: &Span, now: Instant) -> Option<Batch> {
-        let start = self.encoded.bytes().len();
-        self.encode(span, now);
-        let size = self.encoded.bytes().len() + self.resources;
-        if size > self.limits.bytes && start > 0 {
-            self.spans.pop();
-            self.encoded.truncate(start);
+        let group = self.group(span);
+        let before = self.encode(group, span);
+        self.began.get_or_insert(now);
+        if self.bytes > self.limits.bytes && self.spans > 1 {
+            self.groups[group].spans.truncate(before);
+            self.spans -= 1;
             let full = self.take();
-            self.encode(span, now);
+            let group = self.group(span);
+            self.encode(group, span);
+            self.began = Some(now);
             return full;
         }
-        (self.spans.len() >= self.limits.spans)
+        (self.spans >= self.limits.spans)
             .then(|| self.take())
             .flatten()
     }
@@ -158,15 +157,10 @@ impl Batcher {
     pub fn take(&mut self) -> Option<Batch> {
         self.began.take()?;
         let batch = Batch {
-            request: self.request().into(),
-            spans: self.spans.len(),
+            request: self.request(),
+            spans: std::mem::take(&mut self.spans),
         };
-        self.spans.clear();
-        self.encoded.truncate(0);
-        self.resources = 0;
-        for group in &mut self.groups {
-            group.used = false;
-        }
+        self.bytes = 0;
         if self.groups.len() > KEPT_RESOURCES {
             self.groups.clear();
             self.places.clear();
@@ -175,21 +169,20 @@ impl Batcher {
         Some(batch)
     }
 
-    fn encode(&mut self, span: &Span, now: Instant) {
-        let group = self.group(span);
-        if let Some(group) = self.groups.get_mut(group as usize)
-            && !std::mem::replace(&mut group.used, true)
-        {
-            self.resources += group.encoded.len();
+    /// Says where in the spans of its group it begins.
+    fn encode(&mut self, group: usize, span: &Span) -> usize {
+        let group = &mut self.groups[group];
+        let before = group.spans.bytes().len();
+        otlp::write_span(&mut group.spans, SPANS, span, self.mapping.query);
+        self.bytes += group.spans.bytes().len() - before;
+        if before == 0 {
+            self.bytes += group.resource.len();
         }
-        let start = self.encoded.bytes().len() as u32;
-        otlp::write_span(&mut self.encoded, SPANS, span, self.mapping.query);
-        let end = self.encoded.bytes().len() as u32;
-        self.spans.push(Piece { group, start, end });
-        self.began.get_or_insert(now);
+        self.spans += 1;
+        before
     }
 
-    fn group(&mut self, span: &Span) -> u32 {
+    fn group(&mut self, span: &Span) -> usize {
         let place = span.process.as_ref().map_or_else(
             || Place::Address(span.local),
             |process| Place::Process(Arc::as_ptr(process).addr()),
@@ -202,48 +195,57 @@ impl Batcher {
         let group = *self.places.entry(place).or_insert_with(|| {
             let extra = &self.mapping.resource;
             self.groups.push(Group {
-                encoded: match &span.process {
+                resource: match &span.process {
                     Some(process) => resource::of_process(process, extra),
                     None => resource::of_address(span.local, extra),
                 },
-                used: false,
+                spans: Writer::default(),
                 _process: span.process.clone(),
             });
-            self.groups.len() as u32 - 1
+            self.groups.len() - 1
         });
         self.last = Some((place, group));
         group
     }
 
     /// The spans of each resource together, in the order they came.
-    fn request(&mut self) -> Vec<u8> {
-        self.spans.sort_by_key(|span| span.group);
-        let spans = self.encoded.bytes();
-        let resources: usize = self.groups.iter().map(|group| group.encoded.len()).sum();
-        let around = self.scope.len() + 2 * otlp::SCHEMA_URL.len() + 32;
-        let capacity = spans.len() + resources + self.groups.len() * around;
-        let mut request = Writer::with_capacity(capacity);
-        for pieces in self.spans.chunk_by(|one, next| one.group == next.group) {
-            let resource = &self.groups[pieces[0].group as usize].encoded;
-            let bytes = |piece: &Piece| piece.start as usize..piece.end as usize;
-            let schema = otlp::SCHEMA_URL.as_bytes();
-            let scope_spans = self.scope.len()
-                + pieces.iter().map(|piece| bytes(piece).len()).sum::<usize>()
-                + field_len(schema.len());
-            request.begin(
+    fn request(&mut self) -> Vec<Bytes> {
+        let schema = otlp::SCHEMA_URL.as_bytes();
+        let mut request = Vec::new();
+        // What comes around the spans: of the group before, and of the next.
+        let mut around = Writer::default();
+        for group in &mut self.groups {
+            let spans = group.take();
+            if spans.is_empty() {
+                continue;
+            }
+            let scope_spans = self.scope.len() + spans.len() + field_len(schema.len());
+            let resource = &group.resource;
+            around.begin(
                 RESOURCE_SPANS,
                 field_len(resource.len()) + field_len(scope_spans) + field_len(schema.len()),
             );
-            request.field(RESOURCE, resource);
-            request.begin(SCOPE_SPANS, scope_spans);
-            request.raw(&self.scope);
-            for piece in pieces {
-                request.raw(&spans[bytes(piece)]);
-            }
-            request.field(SCHEMA, schema);
-            request.field(SCHEMA, schema);
+            around.field(RESOURCE, resource);
+            around.begin(SCOPE_SPANS, scope_spans);
+            around.raw(&self.scope);
+            request.push(std::mem::take(&mut around).into_bytes().into());
+            request.push(spans);
+            around.field(SCHEMA, schema);
+            around.field(SCHEMA, schema);
         }
-        request.into_bytes()
+        request.push(around.into_bytes().into());
+        request
+    }
+}
+
+impl Group {
+    /// Its spans, which are gone from it. The next batch may well be alike.
+    fn take(&mut self) -> Bytes {
+        let bytes = self.spans.bytes().len();
+        let next = Writer::with_capacity(bytes + bytes / 8);
+        let mut spans = std::mem::replace(&mut self.spans, next).into_bytes();
+        spans.shrink_to_fit();
+        spans.into()
     }
 }
 
@@ -257,7 +259,7 @@ mod tests {
     use crate::testing;
 
     fn decode(batch: &Batch) -> ExportTraceServiceRequest {
-        ExportTraceServiceRequest::decode(&*batch.request).unwrap()
+        ExportTraceServiceRequest::decode(&*batch.request.concat()).unwrap()
     }
 
     #[test]
@@ -276,7 +278,7 @@ mod tests {
         let batch = batcher.take().unwrap();
         assert_eq!(batch.spans, 4);
         let request = decode(&batch);
-        assert_eq!(request.encoded_len(), batch.request.len());
+        assert_eq!(request.encoded_len(), batch.size());
         let counts: Vec<_> = request
             .resource_spans
             .iter()
@@ -305,7 +307,7 @@ mod tests {
             span.process = Some(testing::process(pid + 1, "a"));
             if let Some(batch) = batcher.add(&span, Instant::now()) {
                 // What comes around the resources is small.
-                assert!(batch.request.len() < Limits::default().bytes * 9 / 8);
+                assert!(batch.size() < Limits::default().bytes * 9 / 8);
                 let groups = decode(&batch).resource_spans;
                 assert_eq!(groups.len(), batch.spans);
                 assert!(batcher.groups.is_empty() && batcher.places.is_empty());
@@ -338,10 +340,10 @@ mod tests {
         assert!(batcher.add(&span, now).is_none());
         let full = batcher.add(&span, now).unwrap();
         assert_eq!(full.spans, 2);
-        assert!(full.request.len() > bytes);
+        assert!(full.size() > bytes);
         let rest = batcher.take().unwrap();
         assert_eq!(rest.spans, 1);
-        assert!(rest.request.len() > one.bytes().len());
+        assert!(rest.size() > one.bytes().len());
 
         // One alone is sent, however big it is.
         let mut batcher = Batcher::new(Limits { bytes: 1, ..limits }, Mapping::default());

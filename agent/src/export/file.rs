@@ -3,8 +3,7 @@
 //! reader that stands still costs spans, which are counted, and never the data
 //! path.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,6 +15,7 @@ use anyhow::{Context, Result};
 use super::batch::Batch;
 use super::counters::{Counters, Drop, Ticket};
 use super::json;
+use super::lines::Lines;
 use super::quota::{self, Quota, Share};
 
 /// Writes batches; [`JsonLines::finish`] it.
@@ -38,15 +38,11 @@ impl JsonLines {
     /// Creates the file at `path`, replacing one that is there; `-` is standard
     /// output.
     pub fn create(path: &Path, counters: Arc<Counters>) -> Result<Self> {
-        if path == Path::new("-") {
-            return Self::start(io::stdout(), counters);
-        }
-        let file =
-            File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-        Self::start(file, counters)
-    }
-
-    fn start(output: impl Write + Send + 'static, counters: Arc<Counters>) -> Result<Self> {
+        let output = if path == Path::new("-") {
+            Lines::to(io::stdout())
+        } else {
+            Lines::create(path).with_context(|| format!("cannot create {}", path.display()))?
+        };
         let (queue, jobs) = channel();
         let thread = std::thread::Builder::new()
             .name("wirespan-json".to_owned())
@@ -63,7 +59,7 @@ impl JsonLines {
     /// Queues a batch. If the queue is full it waits, if `patient`, or drops it.
     pub fn offer(&self, batch: Batch, patient: bool) {
         let ticket = self.counters.ticket(batch.spans);
-        let Some(share) = self.quota.take(batch.request.len(), patient) else {
+        let Some(share) = self.quota.take(batch.size(), patient) else {
             return ticket.dropped(Drop::QueueFull);
         };
         // It fails only if the thread is gone; the ticket then says so.
@@ -83,7 +79,7 @@ impl JsonLines {
     }
 }
 
-fn run(jobs: &Receiver<Job>, mut output: impl Write) {
+fn run(jobs: &Receiver<Job>, mut output: Lines) {
     let mut failing = false;
     let mut line = Vec::new();
     for Job { batch, ticket, .. } in jobs {
@@ -105,11 +101,9 @@ fn run(jobs: &Receiver<Job>, mut output: impl Write) {
     }
 }
 
-fn write_line(batch: &Batch, line: &mut Vec<u8>, output: &mut impl Write) -> io::Result<()> {
-    json::put_line(&batch.request, line).map_err(io::Error::other)?;
-    line.push(b'\n');
-    output.write_all(line)?;
-    output.flush()
+fn write_line(batch: &Batch, line: &mut Vec<u8>, output: &mut Lines) -> io::Result<()> {
+    json::put_line(&batch.request.concat(), line).map_err(io::Error::other)?;
+    output.write(line)
 }
 
 #[cfg(test)]
@@ -141,7 +135,7 @@ mod tests {
         lines.finish();
         let mut expected = Vec::new();
         for batch in [batch(2), batch(3)] {
-            json::put_line(&batch.request, &mut expected).unwrap();
+            json::put_line(&batch.request.concat(), &mut expected).unwrap();
             expected.push(b'\n');
         }
         assert_eq!(std::fs::read(&path).unwrap(), expected);

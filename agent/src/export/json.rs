@@ -281,21 +281,21 @@ mod tests {
         *odd.exchange = testing::exchange("GET", "/\"\\\u{1}\u{2028}é\n<&>", 500);
         batcher.add(&testing::span(1, None, Role::Server, 0, 5), Instant::now());
         batcher.add(&odd, Instant::now());
-        let request = batcher.take().unwrap().request;
+        let request = batcher.take().unwrap().request.concat();
         let mut line = Vec::new();
         put_line(&request, &mut line).unwrap();
         assert!(!line.contains(&b'\n'));
         let text = String::from_utf8(line).unwrap();
         assert!(!text.contains('\u{2028}') && text.contains("\\u2028"));
         let read: ExportTraceServiceRequest = serde_json::from_str(&text).unwrap();
-        assert_eq!(read, ExportTraceServiceRequest::decode(request).unwrap());
+        assert_eq!(read, ExportTraceServiceRequest::decode(&*request).unwrap());
     }
 
     #[test]
     fn what_is_cut_short_is_refused() {
         let mut batcher = Batcher::new(Limits::default(), Mapping::default());
         batcher.add(&testing::span(1, None, Role::Server, 0, 5), Instant::now());
-        let request = batcher.take().unwrap().request;
+        let request = batcher.take().unwrap().request.concat();
         for end in 1..request.len() {
             let result = put_line(&request[..end], &mut Vec::new());
             assert_eq!(result, Err(Malformed), "{end}");

@@ -6,6 +6,7 @@ pub mod counters;
 pub mod file;
 pub mod grpc;
 pub mod json;
+mod lines;
 pub mod otlp;
 pub mod pipeline;
 pub mod print;

@@ -17,6 +17,7 @@ mod kernel;
 mod load;
 mod machine;
 mod mapped;
+mod names;
 mod ring;
 mod statistics;
 
@@ -27,4 +28,5 @@ pub use error::LoadError;
 pub use filter::{Filter, FilterError, Globs};
 pub use kernel::{Hook, Kernel};
 pub use load::{Config, HOOKS};
+pub use names::look_up_names_alone;
 pub use statistics::ProgramStatistics;

@@ -7,11 +7,19 @@ use anyhow::{Context, Result, bail};
 use super::say;
 use crate::run::{self, which};
 
-/// A program and the Debian package that has it.
+/// A program, or the path of a file, and the Debian package that has it.
 pub(super) type Tool<'a> = (&'a str, &'a str);
 
-/// zstd's C sources are part of the build.
-pub(super) const TO_BUILD: &[Tool<'_>] = &[("cc", "gcc"), ("ld", "binutils")];
+/// zstd's C sources are part of the build, the C library of the binary.
+pub(super) const TO_BUILD: &[Tool<'_>] = &[("cc", "build-essential"), ("ld", "binutils")];
+
+/// The C compiler and library of 64-bit ARM, and its processor.
+pub(super) const FOR_AARCH64: &[Tool<'_>] = &[
+    ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    ("aarch64-linux-gnu-ar", "binutils-aarch64-linux-gnu"),
+    ("/usr/aarch64-linux-gnu/lib/libc.a", "libc6-dev-arm64-cross"),
+    ("qemu-aarch64-static", "qemu-user-static"),
+];
 
 /// The demo's services and their client.
 pub(super) const TO_DEMONSTRATE: &[Tool<'_>] = &[

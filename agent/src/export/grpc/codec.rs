@@ -15,7 +15,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 pub(super) struct EncodedCodec;
 
 impl Codec for EncodedCodec {
-    type Encode = Bytes;
+    type Encode = Vec<Bytes>;
     type Decode = ExportTraceServiceResponse;
     type Encoder = Self;
     type Decoder = Self;
@@ -30,11 +30,14 @@ impl Codec for EncodedCodec {
 }
 
 impl Encoder for EncodedCodec {
-    type Item = Bytes;
+    type Item = Vec<Bytes>;
     type Error = Status;
 
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
+    fn encode(&mut self, item: Vec<Bytes>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.reserve(item.iter().map(Bytes::len).sum());
+        for piece in item {
+            buffer.put(piece);
+        }
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ use tonic::{Code, Request, Status};
 use super::batch::Batch;
 use super::counters::{Counters, Drop, Ticket};
 use super::quota::{self, Quota, Share};
+use crate::probe;
 use codec::EncodedCodec;
 use settings::Settings;
 
@@ -73,7 +74,7 @@ pub struct Exporter {
 
 #[derive(Debug)]
 struct Job {
-    encoded: Bytes,
+    encoded: Vec<Bytes>,
     ticket: Ticket,
     _share: Share,
 }
@@ -81,6 +82,7 @@ struct Job {
 impl Exporter {
     /// Starts the thread; connects when there is something to send.
     pub fn start(settings: Settings, limits: Limits, counters: Arc<Counters>) -> Result<Self> {
+        probe::look_up_names_alone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -107,7 +109,7 @@ impl Exporter {
     /// Queues a batch. If the queue is full it waits, if `patient`, or drops it.
     pub fn offer(&self, batch: Batch, patient: bool) {
         let ticket = self.counters.ticket(batch.spans);
-        let Some(share) = self.quota.take(batch.request.len(), patient) else {
+        let Some(share) = self.quota.take(batch.size(), patient) else {
             return ticket.dropped(Drop::QueueFull);
         };
         // It fails only if the thread is gone; the ticket then says so.
@@ -193,7 +195,7 @@ impl Sender {
     }
 
     /// Sends one request until it is settled.
-    async fn send(&self, encoded: Bytes, ticket: Ticket) {
+    async fn send(&self, encoded: Vec<Bytes>, ticket: Ticket) {
         let give_up = Instant::now() + self.limits.patience;
         for attempt in 0.. {
             self.counters.requests.fetch_add(1, Relaxed);
@@ -214,7 +216,7 @@ impl Sender {
         }
     }
 
-    async fn attempt(&self, encoded: Bytes) -> Result<ExportTraceServiceResponse, Status> {
+    async fn attempt(&self, encoded: Vec<Bytes>) -> Result<ExportTraceServiceResponse, Status> {
         let mut request = Request::new(encoded);
         request.set_timeout(self.settings.timeout);
         for (key, value) in &self.settings.headers {

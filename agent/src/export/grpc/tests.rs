@@ -145,8 +145,8 @@ fn every_batch_arrives_once_with_its_headers() {
     assert_eq!((counters.given(), counters.exported()), (200, 200));
     let seen = collector.seen.lock().unwrap();
     assert_eq!(seen[0].1.as_deref(), Some("Bearer x"));
-    assert_eq!(seen[0].0.encode_to_vec().len(), batch(10).request.len());
-    let sent = ExportTraceServiceRequest::decode(batch(10).request).unwrap();
+    assert_eq!(seen[0].0.encode_to_vec().len(), batch(10).size());
+    let sent = ExportTraceServiceRequest::decode(&*batch(10).request.concat()).unwrap();
     assert_eq!(seen[0].0, sent);
 }
 
@@ -208,7 +208,7 @@ fn without_a_collector_the_queue_is_bounded_and_the_end_is_in_time() {
         .local_addr()
         .unwrap();
     let limits = Limits {
-        queue: 3 * batch(1).request.len(),
+        queue: 3 * batch(1).size(),
         in_flight: 1,
         flush: Duration::from_millis(200),
         ..Limits::default()

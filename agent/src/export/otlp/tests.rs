@@ -351,11 +351,11 @@ proptest! {
     fn the_json_of_every_span_reads_back(given in any_span()) {
         let mut batcher = Batcher::new(Limits::default(), Mapping::default());
         batcher.add(&given, Instant::now());
-        let request = batcher.take().unwrap().request;
+        let request = batcher.take().unwrap().request.concat();
         let mut line = Vec::new();
         json::put_line(&request, &mut line).unwrap();
         let read: ExportTraceServiceRequest = serde_json::from_slice(&line).unwrap();
-        prop_assert_eq!(read, ExportTraceServiceRequest::decode(request).unwrap());
+        prop_assert_eq!(read, ExportTraceServiceRequest::decode(&*request).unwrap());
     }
 }
 
