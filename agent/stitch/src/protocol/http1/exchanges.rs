@@ -152,6 +152,12 @@ impl Http1 {
                 .any(|way| way.reader.is_lost_inside() || way.reader.holds_whole_body())
     }
 
+    /// Bytes of memory that keeping what waits takes, about.
+    pub fn held(&self) -> usize {
+        let ways: usize = self.ways.iter().map(Way::held).sum();
+        ways + self.queue.held()
+    }
+
     /// How many of the next bytes in a direction are surely content.
     pub fn certain(&self, direction: Direction) -> u64 {
         let way = self.way(direction);

@@ -270,6 +270,11 @@ impl Reader {
         self.state == State::Paused
     }
 
+    /// Bytes that wait for those behind them.
+    pub fn held(&self) -> usize {
+        self.partial.bytes.len()
+    }
+
     /// How many of the next bytes are surely content of the body.
     pub fn certain(&self) -> u64 {
         match self.state {
