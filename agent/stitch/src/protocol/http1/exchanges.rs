@@ -107,12 +107,6 @@ impl Http1 {
             if self.way(requests).reader.holds_whole_body() {
                 self.end_doubt(context);
             }
-            if self.early.take().is_some() {
-                context.counters.responses_unmatched += 1;
-                self.queue.begin_loose();
-                self.target = Some(Target::Unmatched);
-                self.way_mut(responses).reader.expect_body(Framing::Unknown);
-            }
         }
         self.queue.settle_in_silence(context.counters);
     }
@@ -255,6 +249,18 @@ impl Http1 {
         context.counters.backlog_limit += over as u64;
         if over > 0 && self.early.is_some() {
             self.settle(context);
+            self.give_up_early(context);
+        }
+    }
+
+    /// The request that an early response waits for has not come.
+    fn give_up_early(&mut self, context: &mut Context<'_>) {
+        if self.early.take().is_some() {
+            context.counters.responses_unmatched += 1;
+            self.queue.begin_loose();
+            self.target = Some(Target::Unmatched);
+            let responses = self.responses();
+            self.way_mut(responses).reader.expect_body(Framing::Unknown);
         }
     }
 

@@ -68,6 +68,7 @@ impl Http1 {
         if self.way_mut(direction).reader.expect_body(framing) {
             self.end_request(context);
         }
+        self.drop_unasked(context);
         self.handle_early(context);
     }
 
