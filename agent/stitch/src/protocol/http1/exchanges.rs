@@ -10,6 +10,8 @@ mod responses;
 mod switching;
 mod way;
 
+use std::time::Duration;
+
 use crate::event::Direction;
 use crate::exchange::{CaptureMarks, Exchange, Outcome, Progress, Role};
 use crate::protocol::{Counters, Limits, Protocol};
@@ -64,6 +66,8 @@ pub struct Context<'a> {
     /// The part that the owner plays if requests go in this direction; always
     /// [`Role::Server`] in packet captures.
     pub role: fn(Direction) -> Role,
+    /// So long before its request a response may be told of.
+    pub ahead: Duration,
 }
 
 impl Http1 {
