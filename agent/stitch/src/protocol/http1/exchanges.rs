@@ -280,7 +280,7 @@ impl Http1 {
             });
         }
         match self.target {
-            Some(Target::Front) => {
+            Some(Target::Front | Target::Evicted { .. }) => {
                 self.queue.open() > 0
                     && (self.way(direction).reader.is_lost_inside()
                         || (self.way(direction).reader.is_until_close()
