@@ -269,3 +269,24 @@ fn a_cut_answer_that_is_the_last_belongs_to_the_last_request() {
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(seen[0].starts_with("GET /a 200 "), "{seen:?}");
 }
+
+/// The last bytes of a body that was not followed look like a method.
+#[test]
+fn a_cut_request_behind_what_may_be_one_is_seen() {
+    let long = format!("Host: x\r\nA: {}\r\n\r\n", "y".repeat(100));
+    let wire = Wire::new()
+        .request(format!("GET /a HTTP/1.1\r\nContent-Length: 102\r\n{long}"))
+        .request("x".repeat(100))
+        .request("ab")
+        .response(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{long}"))
+        .request(format!("HEAD /b HTTP/1.1\r\n{long}"))
+        .response(format!("HTTP/1.1 404 x\r\nContent-Length: 0\r\n{long}"));
+    let seen = lines(&wire, &limited(wire.whole(), 48));
+    assert_eq!(
+        seen,
+        [
+            "GET /a 200 208/104 Complete TRUNCATED END_INFERRED",
+            "HEAD /b 404 86/103 Complete TRUNCATED RESYNCHRONISED END_INFERRED",
+        ]
+    );
+}
