@@ -160,7 +160,7 @@ fn unasked(peer: &mut Peer, times: u64) {
 }
 
 fn many_heads(peer: &mut Peer, times: u64) {
-    let half = [&GET[..GET.len() - 2], b"A: ", &[b'a'; 63 << 10]].concat();
+    let half = [&GET[..GET.len() - 2], b"A: ", &b"a".repeat(63 << 10)].concat();
     for socket in 0..times {
         peer.says(socket, Direction::Receive, &half);
     }
