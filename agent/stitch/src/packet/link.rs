@@ -379,6 +379,21 @@ mod tests {
             ),
             (LinkType::PFLOG, frame(&[&[61], &[0; 63], &ip]), 64),
             (
+                LinkType::PKTAP,
+                frame(&[&[12, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], &macs, &[8, 0], &ip]),
+                26,
+            ),
+        ];
+        for (link, frame, offset) in cases {
+            assert_eq!(ip_offset(link, &frame), Ok(offset), "{link:?} {frame:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_logs_and_access_servers_write_leads_to_its_ip_packet() {
+        let ip = [0x45u8, 0];
+        let cases = [
+            (
                 LinkType::PPP_WITH_DIR,
                 frame(&[&[1, 0xff, 3, 0, 0x21], &ip]),
                 5,
@@ -392,11 +407,6 @@ mod tests {
                 LinkType::NFLOG,
                 frame(&[&[2, 0, 0, 30, 0, 5, 0, 10, 0, 0, 0, 0, 0, 6, 0, 9], &ip]),
                 16,
-            ),
-            (
-                LinkType::PKTAP,
-                frame(&[&[12, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], &macs, &[8, 0], &ip]),
-                26,
             ),
         ];
         for (link, frame, offset) in cases {
