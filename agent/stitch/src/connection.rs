@@ -5,7 +5,6 @@
 //! socket's connection, and what exchanges mean, is left to the engine.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::event::{Closed, Data, Direction, SocketId, Source};
 use crate::exchange::{Exchange, Moment, Role};
@@ -211,17 +210,8 @@ fn context<'a>(limits: &'a Limits, source: Source, counters: &'a mut Counters) -
         limits,
         counters,
         role: role_of(source),
-        ahead: match source {
-            Source::Packets => Duration::ZERO,
-            Source::Socket => CALL,
-        },
     }
 }
-
-/// Calls are told of when they return: the one that writes a request may do so
-/// after the response was read, by the time for which its thread had to wait. In
-/// packets, what was acknowledged was sent before.
-const CALL: Duration = Duration::from_millis(200);
 
 fn role_of(source: Source) -> fn(Direction) -> Role {
     match source {

@@ -10,8 +10,6 @@ mod responses;
 mod switching;
 mod way;
 
-use std::time::Duration;
-
 use crate::event::Direction;
 use crate::exchange::{CaptureMarks, Exchange, Outcome, Progress, Role};
 use crate::protocol::{Counters, Limits, Protocol};
@@ -66,8 +64,6 @@ pub struct Context<'a> {
     /// The part that the owner plays if requests go in this direction; always
     /// [`Role::Server`] in packet captures.
     pub role: fn(Direction) -> Role,
-    /// So long before its request a response may be told of.
-    pub ahead: Duration,
 }
 
 impl Http1 {

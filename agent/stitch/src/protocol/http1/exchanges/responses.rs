@@ -1,5 +1,7 @@
 //! A response begins and ends.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Response, Step, Version};
@@ -9,6 +11,10 @@ use crate::protocol::http1::head::{Head, Start};
 use crate::protocol::http1::pairing::{Answer, Target};
 
 use super::{Context, Http1, opposite};
+
+/// A response that is on its way when the next request is sent comes no earlier
+/// than this before it.
+const UNASKED: Duration = Duration::from_millis(200);
 
 impl Http1 {
     pub(super) fn handle_response(&mut self, head: Head, context: &mut Context<'_>) {
@@ -62,15 +68,14 @@ impl Http1 {
         }
     }
 
-    /// A response that came before any of the request that follows it is no
+    /// A response that came long before any of the request that follows it is no
     /// answer to that one (RFC 9112 section 9.2), unless it is the last that the
     /// client can get.
     pub(super) fn drop_unasked(&mut self, context: &mut Context<'_>) {
         let (requests, responses) = (opposite(self.responses()), self.responses());
         let asked = self.way(requests).reader.message().first.time;
         let came = self.way(responses).reader.message().last.time;
-        let ahead = context.ahead;
-        let early = self.early.take_if(|_| asked > came + ahead);
+        let early = self.early.take_if(|_| asked.since(came) >= UNASKED);
         let Some(head) = early else { return };
         let Start::Response { status, version } = head.start else {
             return;
