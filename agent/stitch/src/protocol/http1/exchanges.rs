@@ -301,8 +301,9 @@ impl Http1 {
             Signal::Foreign(first) => self.handle_foreign(direction, &first, context),
             Signal::LostInside(loss) if self.requests == Some(direction) => {
                 // What was not copied of a call is the rest of this message: few
-                // clients write the next one in the same call.
-                if loss.events || loss.bytes == 0 {
+                // clients write the next one in the same call, but for those that
+                // do not wait for answers.
+                if loss.events || loss.bytes == 0 || self.queue.pipelines() {
                     self.miss_requests(0);
                 }
             }
