@@ -118,6 +118,7 @@ impl Account {
             ("responses without their request", http.responses_unmatched),
             ("gaps in streams", http.gaps),
             ("sockets given up", engine.evicted_sockets),
+            ("sockets given up for memory", engine.evicted_for_memory),
             ("invalid trace contexts", engine.invalid_contexts),
             ("events out of order", engine.late_events),
             ("events lost by the source", engine.lost_events),

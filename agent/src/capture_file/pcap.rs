@@ -1,9 +1,7 @@
 //! The classic pcap format (draft-ietf-opsawg-pcap): one link type, one unit
-//! of time, and packets one after another.
+//! of time, and packets one after another. A few fixed fields, which the crate for
+//! pcapng would read in three of the six kinds only.
 
-use pcap_parser::{
-    PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header,
-};
 use wirespan_stitch::packet::LinkType;
 use wirespan_stitch::time::Timestamp;
 
@@ -24,27 +22,37 @@ pub(super) struct Pcap {
 /// Of either byte order, with micro- or nanoseconds; and the format of patched
 /// Linux 2.2 kernels, whose record headers are 8 bytes longer.
 pub(super) fn is_pcap(start: &[u8]) -> bool {
-    const MAGICS: [u32; 5] = [
-        0xa1b2_c3d4,
-        0xd4c3_b2a1,
-        0xa1b2_3c4d,
-        0x4d3c_b2a1,
-        0xa1b2_cd34,
-    ];
     start
         .first_chunk()
-        .is_some_and(|magic| MAGICS.contains(&u32::from_le_bytes(*magic)))
+        .is_some_and(|magic| kind(*magic).is_some())
 }
+
+/// Whether it is big-endian, and the magic number of which kind.
+fn kind(magic: [u8; 4]) -> Option<(bool, u32)> {
+    let known = |magic: &u32| [MICROSECONDS, NANOSECONDS, MODIFIED].contains(magic);
+    let little = Some(u32::from_le_bytes(magic)).filter(known);
+    let big = Some(u32::from_be_bytes(magic)).filter(known);
+    little
+        .map(|kind| (false, kind))
+        .or(big.map(|kind| (true, kind)))
+}
+
+const MICROSECONDS: u32 = 0xa1b2_c3d4;
+const NANOSECONDS: u32 = 0xa1b2_3c4d;
+const MODIFIED: u32 = 0xa1b2_cd34;
 
 impl Pcap {
     pub(super) fn from_header(bytes: &[u8]) -> Option<Self> {
-        let (_, header) = parse_pcap_header(bytes).ok()?;
-        Some(Self {
-            link: link_type(&header),
-            big_endian: header.is_bigendian(),
-            modified: header.is_modified_format(),
-            nanoseconds: header.is_nanosecond_precision(),
-        })
+        let (big_endian, kind) = kind(*bytes.first_chunk()?)?;
+        let header = Self {
+            link: LinkType(0),
+            big_endian,
+            modified: kind == MODIFIED,
+            nanoseconds: kind == NANOSECONDS,
+        };
+        // The upper bits tell of frame check sequences.
+        let link = LinkType(header.u32_at(bytes, 20)? as u16);
+        Some(Self { link, ..header })
     }
 
     /// Bytes of a record's header.
@@ -54,38 +62,31 @@ impl Pcap {
 
     /// Bytes of the record whose header is in `bytes`.
     pub(super) fn record_size(self, bytes: &[u8]) -> Option<usize> {
-        let captured = *bytes.get(8..)?.first_chunk()?;
-        let captured = if self.big_endian {
-            u32::from_be_bytes(captured)
-        } else {
-            u32::from_le_bytes(captured)
-        };
-        Some(self.header_size() + captured as usize)
+        Some(self.header_size() + self.u32_at(bytes, 8)? as usize)
     }
 
     /// The packet in a whole record.
     pub(super) fn record(self, bytes: &[u8]) -> Option<Record> {
-        let parse = match (self.modified, self.big_endian) {
-            (true, _) => parse_pcap_frame_modified,
-            (false, true) => parse_pcap_frame_be,
-            (false, false) => parse_pcap_frame,
-        };
-        let (_, frame) = parse(bytes).ok()?;
         let unit = if self.nanoseconds { 1 } else { 1000 };
-        let time = u64::from(frame.ts_sec) * 1_000_000_000 + u64::from(frame.ts_usec) * unit;
+        let seconds = u64::from(self.u32_at(bytes, 0)?);
+        let time = seconds * 1_000_000_000 + u64::from(self.u32_at(bytes, 4)?) * unit;
         Some(Record {
             link: self.link,
             time: Some(Timestamp(time)),
             data: Span {
                 start: self.header_size(),
-                length: frame.data.len(),
+                length: bytes.len().checked_sub(self.header_size())?,
             },
-            original: frame.origlen as usize,
+            original: self.u32_at(bytes, 12)? as usize,
         })
     }
-}
 
-/// The upper bits tell of frame check sequences.
-fn link_type(header: &PcapHeader) -> LinkType {
-    LinkType(header.network.0.cast_unsigned() as u16)
+    fn u32_at(self, bytes: &[u8], at: usize) -> Option<u32> {
+        let bytes = *bytes.get(at..)?.first_chunk()?;
+        Some(if self.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
+    }
 }

@@ -183,9 +183,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn pcap_of_either_byte_order_and_unit() {
     for (magic, rounding) in [(0xa1b2_c3d4, 1000), (0xa1b2_3c4d, 1), (0xa1b2_cd34, 1000)] {
         for big_endian in [false, true] {
-            if big_endian && magic == 0xa1b2_cd34 {
-                continue;
-            }
             let file = pcap(big_endian, magic, &[b"one", b"", b"three"]);
             assert!(is_capture(&file[..4]));
             let (packets, note) = read(&file);

@@ -6,6 +6,7 @@
 //!
 //! Run with `cargo run --release -p wirespan-stitch --example worst_peer`.
 
+use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ const EXPECTING: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r
 /// What a peer does, so many times.
 type Misdeed = fn(&mut Peer, u64);
 
-const MISDEEDS: [(&str, Misdeed, [u64; 2]); 9] = [
+const MISDEEDS: [(&str, Misdeed, [u64; 2]); 11] = [
     ("idle connections, nothing said", silent, [10_000, 100_000]),
     (
         "idle connections, a request each",
@@ -65,6 +66,16 @@ const MISDEEDS: [(&str, Misdeed, [u64; 2]); 9] = [
         [10_000, 100_000],
     ),
     ("answers to nothing", unasked, [10_000, 100_000]),
+    (
+        "connections, 63 KiB of a head each",
+        many_heads,
+        [1_000, 10_000],
+    ),
+    (
+        "requests in 1000 pipelines, no answer",
+        many_pipelines,
+        [100_000, 1_000_000],
+    ),
 ];
 
 fn main() {
@@ -148,12 +159,25 @@ fn unasked(peer: &mut Peer, times: u64) {
     }
 }
 
+fn many_heads(peer: &mut Peer, times: u64) {
+    let half = [&GET[..GET.len() - 2], b"A: ", &b"a".repeat(63 << 10)].concat();
+    for socket in 0..times {
+        peer.says(socket, Direction::Receive, &half);
+    }
+}
+
+fn many_pipelines(peer: &mut Peer, times: u64) {
+    for time in 0..times {
+        peer.says(time % 1000, Direction::Receive, GET);
+    }
+}
+
 /// Makes events of what a peer says, and hands them to an engine.
 struct Peer {
     engine: Engine,
     time: u64,
-    /// Of the first socket, by direction.
-    offsets: [u64; 2],
+    /// What was said on each socket, by direction.
+    offsets: HashMap<(u64, Direction), u64>,
     spans: u64,
 }
 
@@ -162,14 +186,14 @@ impl Peer {
         Self {
             engine: Engine::new(Config::default()),
             time: 0,
-            offsets: [0; 2],
+            offsets: HashMap::new(),
             spans: 0,
         }
     }
 
     fn says(&mut self, socket: u64, direction: Direction, bytes: &[u8]) {
         self.time += Duration::from_micros(1).as_nanos() as u64;
-        let offset = &mut self.offsets[direction as usize];
+        let offset = self.offsets.entry((socket, direction)).or_default();
         let data = Data {
             time: Timestamp(self.time),
             socket: SocketId(socket + 1),
@@ -177,7 +201,7 @@ impl Peer {
             direction,
             task: Task::default(),
             connection: connection(socket),
-            offset: if socket == 0 { *offset } else { 0 },
+            offset: *offset,
             length: bytes.len() as u64,
             payload: Bytes::copy_from_slice(bytes),
             shortfall: Shortfall::None,

@@ -25,6 +25,8 @@ pub struct Account {
     pub overdue: u64,
     /// Sockets given up since too many were open.
     pub evicted_sockets: u64,
+    /// Sockets given up since all together kept too much memory.
+    pub evicted_for_memory: u64,
     /// Requests whose trace context was not valid, and therefore not used.
     pub invalid_contexts: u64,
     /// What the stream and protocol stages discarded, repaired or doubted.

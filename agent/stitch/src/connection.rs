@@ -147,6 +147,11 @@ impl Connection {
         self.http.exchange(ordinal)
     }
 
+    /// Bytes of memory that keeping what waits takes, about.
+    pub fn held(&self) -> usize {
+        self.http.held()
+    }
+
     /// The part that the socket's owner plays, once a message has been seen.
     /// [`Role::Server`] in packet captures, whichever way requests go.
     pub fn role(&self) -> Option<Role> {

@@ -21,6 +21,8 @@ pub(crate) struct Socket {
     pub(crate) timer: Option<Timestamp>,
     pub(crate) requests: u64,
     last_used: Timestamp,
+    /// What it kept when it was last looked at, in bytes.
+    held: usize,
 }
 
 /// An exchange that has begun on a socket.
@@ -33,13 +35,26 @@ pub(crate) struct Open {
     pub(crate) queued: Option<WallTime>,
 }
 
-/// At most `capacity` sockets.
+/// What a socket kept, and what it keeps: bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    before: usize,
+    now: usize,
+}
+
+/// Over its limit, memory is brought down to so much of it: 7 of 8 parts.
+const RELIEF: (usize, usize) = (7, 8);
+
+/// At most `capacity` sockets, which keep at most `memory` bytes together.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     table: HashMap<SocketId, Socket>,
     /// Each socket once, the one to be looked at next for eviction first.
     turns: VecDeque<(SocketId, Timestamp)>,
     capacity: usize,
+    memory: usize,
+    /// What all keep, in bytes.
+    held: usize,
 }
 
 impl Socket {
@@ -52,6 +67,7 @@ impl Socket {
             timer: None,
             requests: 0,
             last_used: Timestamp(0),
+            held: 0,
         }
     }
 
@@ -73,6 +89,13 @@ impl Socket {
         self.open.remove(place)
     }
 
+    /// How what it keeps has changed since this was asked last.
+    pub(crate) fn change(&mut self) -> Change {
+        let now = self.http.held();
+        let before = std::mem::replace(&mut self.held, now);
+        Change { before, now }
+    }
+
     /// The exchange `ordinal`, if it is open.
     pub(crate) fn find(&self, ordinal: u64) -> Option<Open> {
         Some(self.open[self.place(ordinal)?])
@@ -86,11 +109,13 @@ impl Socket {
 }
 
 impl Sockets {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, memory: usize) -> Self {
         Self {
             table: HashMap::new(),
             turns: VecDeque::new(),
             capacity: capacity.max(1),
+            memory,
+            held: 0,
         }
     }
 
@@ -115,7 +140,34 @@ impl Sockets {
     }
 
     pub(crate) fn remove(&mut self, id: SocketId) -> Option<Socket> {
-        self.table.remove(&id)
+        let socket = self.table.remove(&id)?;
+        self.held -= socket.held;
+        Some(socket)
+    }
+
+    /// Takes in what a socket keeps now instead of before.
+    pub(crate) fn weigh(&mut self, change: Change) {
+        self.held = self.held + change.now - change.before;
+    }
+
+    /// The sockets that must go to keep within the memory: those that keep most,
+    /// and enough of them that it takes a while until some must go again.
+    pub(crate) fn heaviest(&self) -> Vec<SocketId> {
+        if self.held <= self.memory {
+            return Vec::new();
+        }
+        let mut excess = self.held - self.memory / RELIEF.1 * RELIEF.0;
+        // Some keep at least the mean, but not all keep more.
+        let mean = self.held / self.table.len().max(1);
+        let sockets = self.table.iter().filter(|(_, socket)| socket.held >= mean);
+        let mut heaviest: Vec<_> = sockets.map(|(id, socket)| (socket.held, *id)).collect();
+        heaviest.sort_unstable_by(|one, other| other.cmp(one));
+        let needed = heaviest.iter().take_while(|(held, _)| {
+            let go_on = excess > 0;
+            excess = excess.saturating_sub(*held);
+            go_on
+        });
+        needed.map(|(_, id)| *id).collect()
     }
 
     /// A socket that must go to keep within the capacity: one that has not been

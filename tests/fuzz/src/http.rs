@@ -105,7 +105,12 @@ impl Plan {
         let small = Limits {
             head: 256,
             trailer: 64,
-            pending: 2048,
+            // Only one request is kept of a pipeline, or two.
+            pending: if flags & 16 == 0 {
+                2048
+            } else {
+                size_of::<Exchange>()
+            },
             backlog: 512,
             skip: 16,
             ..Limits::default()
@@ -350,7 +355,9 @@ impl Outcomes {
     /// with the connection.
     fn is_all_http(&self) -> bool {
         let counters = &self.counters;
-        let begins = self.exchanges.first().is_some_and(|(_, first)| {
+        // Evicted ones are handed out before it.
+        let first = self.exchanges.iter().find(|(ordinal, _)| *ordinal == 0);
+        let begins = first.is_some_and(|(_, first)| {
             first.request.message.offset == 0 || first.proxied_client.is_some()
         });
         begins

@@ -40,6 +40,9 @@ pub struct Config {
     /// The most sockets that are followed at once; beyond it one that has been
     /// silent for long is given up.
     pub max_sockets: usize,
+    /// Bytes of memory that all sockets together keep of what waits: requests,
+    /// heads, bodies in doubt. Beyond it those that keep most are given up.
+    pub max_held: usize,
     /// Query parameters whose values are no evidence of a cause: an evaluation
     /// hides its truth behind them.
     pub ignored_parameters: Vec<String>,
@@ -54,6 +57,7 @@ impl Default for Config {
             causality: causality::Config::default(),
             parent_confidence: 0.6,
             max_sockets: 100_000,
+            max_held: 64 << 20,
             ignored_parameters: Vec::new(),
             keep_candidates: false,
         }
@@ -100,7 +104,7 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         Self {
             reorder: Reorder::default(),
-            sockets: Sockets::new(config.max_sockets),
+            sockets: Sockets::new(config.max_sockets, config.max_held),
             timers: Timers::new(),
             exchanges: Exchanges::new(&config),
             verdicts: VecDeque::new(),
@@ -237,6 +241,12 @@ impl Engine {
             .extend(std::iter::from_fn(|| socket.http.poll_verdict()));
         self.exchanges.take(id, socket, now);
         set_timer(&mut self.timers, id, socket);
+        let change = socket.change();
+        self.sockets.weigh(change);
+        for heavy in self.sockets.heaviest() {
+            self.exchanges.account.evicted_for_memory += 1;
+            self.give_up(heavy, End::Evicted);
+        }
         while let Some(surplus) = self.sockets.surplus() {
             self.exchanges.account.evicted_sockets += 1;
             self.give_up(surplus, End::Evicted);
@@ -287,6 +297,8 @@ impl Engine {
             .handle_timeout(due, &mut self.exchanges.account.http);
         self.exchanges.take(id, socket, due);
         set_timer(&mut self.timers, id, socket);
+        let change = socket.change();
+        self.sockets.weigh(change);
     }
 }
 

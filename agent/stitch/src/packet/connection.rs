@@ -145,6 +145,7 @@ impl Connection {
         let reset = segment.rst;
         if !reset {
             flow.check_hearsay(segment.sequence);
+            flow.begin_earlier(segment.sequence, segment.length);
         }
         if flow.base().is_none() && !reset {
             flow.start_in_the_middle(segment.sequence);

@@ -25,6 +25,9 @@ pub(super) const MIDDLE: u64 = 1 << 32;
 /// that a segment of this connection can be ahead.
 const WINDOW_MAX: u64 = 1 << 30;
 
+/// So far before what was acknowledged swapped packets may begin.
+const SWAPPED_MAX: i64 = 64 << 10;
+
 /// What a held piece costs beside its bytes.
 const HELD_OVERHEAD: usize = 128;
 
@@ -117,6 +120,22 @@ impl Flow {
         self.base = Some(sequence);
         self.next = MIDDLE;
         self.acknowledged = MIDDLE;
+    }
+
+    /// This direction's sender speaks for the first time, with `length` bytes at
+    /// `sequence`. Where they lie just before what the other end acknowledged, a
+    /// capture that begins in the middle has them in the wrong order.
+    pub(super) fn begin_earlier(&mut self, sequence: u32, length: u64) {
+        let before = self.offset_of(sequence).map(|at| MIDDLE.cast_signed() - at);
+        let fresh = !self.spoke && !self.start_known && self.next == MIDDLE;
+        // A single byte is a probe.
+        if fresh
+            && length > 1
+            && let Some(before @ 1..=SWAPPED_MAX) = before
+        {
+            self.start_in_the_middle(sequence);
+            self.acknowledged = MIDDLE + before.cast_unsigned();
+        }
     }
 
     /// The sender of this direction grants a window to the other end.

@@ -51,6 +51,10 @@ impl LinkType {
     pub const ENC: Self = Self(109);
     /// OpenBSD's `pflog`.
     pub const PFLOG: Self = Self(117);
+    /// PPP behind a byte that tells its direction.
+    pub const PPP_WITH_DIR: Self = Self(204);
+    /// Linux netfilter's log.
+    pub const NFLOG: Self = Self(239);
     /// Solaris' ipnet.
     pub const IPNET: Self = Self(226);
     /// Ethernet behind a netANALYZER header.
@@ -84,6 +88,7 @@ pub(super) fn ip_offset(link: LinkType, frame: &[u8]) -> Result<usize, NoIp> {
             _ => behind_ppp(frame, 0),
         },
         LinkType::PPP_ETHER => behind_ppp(frame, PPPOE),
+        LinkType::PPP_WITH_DIR => behind_ppp(frame, 1),
         LinkType::C_HDLC => behind_ethertype(frame, 2, 4),
         LinkType::IEEE802_11 => behind_wifi(frame, 0),
         LinkType::RADIOTAP => behind_wifi(frame, le16(frame, 2)?),
@@ -101,6 +106,7 @@ pub(super) fn ip_offset(link: LinkType, frame: &[u8]) -> Result<usize, NoIp> {
             Ok(usize::from(*length).next_multiple_of(4))
         }),
         LinkType::PKTAP => behind_pktap(frame),
+        LinkType::NFLOG => behind_nflog(frame),
         _ => Err(NoIp::UnknownLink),
     }
 }
@@ -186,6 +192,8 @@ const ETHERTYPE_MIN: u16 = 0x0600;
 const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
 /// Bytes of the header of PPP over Ethernet.
 const PPPOE: usize = 6;
+/// Linux knows fewer kinds of them.
+const NFLOG_ATTRIBUTES_MAX: usize = 32;
 /// Tags or labels behind each other.
 const TAGS_MAX: usize = 8;
 
@@ -234,6 +242,25 @@ fn behind_pktap(frame: &[u8]) -> Result<usize, NoIp> {
     };
     let inner = frame.get(length..).ok_or(NoIp::Cut)?;
     Ok(length + ip_offset(link, inner)?)
+}
+
+/// A family, a version and a group, then attributes up to the packet itself. The
+/// byte order is that of the capturing host.
+fn behind_nflog(frame: &[u8]) -> Result<usize, NoIp> {
+    const PAYLOAD: usize = 9;
+    let mut at = 4;
+    for _ in 0..NFLOG_ATTRIBUTES_MAX {
+        let (length, kind) = (le16(frame, at)?, le16(frame, at + 2)?);
+        let (length, kind) = match kind {
+            256.. => (be16(frame, at)?.into(), kind >> 8),
+            _ => (length, kind),
+        };
+        if kind == PAYLOAD {
+            return Ok(at + 4);
+        }
+        at += length.max(4).next_multiple_of(4);
+    }
+    Err(NoIp::NotIp)
 }
 
 fn snap(frame: &[u8], at: usize) -> bool {
@@ -355,6 +382,31 @@ mod tests {
                 LinkType::PKTAP,
                 frame(&[&[12, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], &macs, &[8, 0], &ip]),
                 26,
+            ),
+        ];
+        for (link, frame, offset) in cases {
+            assert_eq!(ip_offset(link, &frame), Ok(offset), "{link:?} {frame:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_logs_and_access_servers_write_leads_to_its_ip_packet() {
+        let ip = [0x45u8, 0];
+        let cases = [
+            (
+                LinkType::PPP_WITH_DIR,
+                frame(&[&[1, 0xff, 3, 0, 0x21], &ip]),
+                5,
+            ),
+            (
+                LinkType::NFLOG,
+                frame(&[&[2, 0, 0, 30, 5, 0, 10, 0, 0, 0, 0, 0, 6, 0, 9, 0], &ip]),
+                16,
+            ),
+            (
+                LinkType::NFLOG,
+                frame(&[&[2, 0, 0, 30, 0, 5, 0, 10, 0, 0, 0, 0, 0, 6, 0, 9], &ip]),
+                16,
             ),
         ];
         for (link, frame, offset) in cases {

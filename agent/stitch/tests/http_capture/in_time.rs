@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wirespan_stitch::connection::{Connection, Step};
+use wirespan_stitch::connection::{Connection, End, Step};
 use wirespan_stitch::event::{SocketId, Source};
 use wirespan_stitch::exchange::Role;
 use wirespan_stitch::protocol::{Counters, Limits};
@@ -106,4 +106,51 @@ fn a_request_that_is_never_answered_times_out() {
     assert_eq!(line(&exchange), "GET /a - 0/- TimedOut");
     assert_eq!(connection.deadline(), None);
     assert!(deadline.since(Timestamp(1)) >= Duration::from_mins(1));
+}
+
+/// What becomes of a request that is sent so long after an answer to nothing; a
+/// second answer follows it.
+fn after_an_answer(head: &str, silence: Duration) -> (Vec<String>, Counters) {
+    let unasked = format!("{head}Content-Length: 7\r\n\r\nNope.\r\n");
+    let wire = Wire::new().response(unasked).request(GET).response(OK);
+    let mut counters = Counters::default();
+    let mut connection = Connection::new(SocketId(1), Source::Packets, Arc::default());
+    let mut lines = Vec::new();
+    for (index, mut event) in wire.whole().into_iter().enumerate() {
+        if index > 0 {
+            event.time = event.time + silence;
+        }
+        while let Some(due) = connection.deadline().filter(|due| *due < event.time) {
+            connection.handle_timeout(due, &mut counters);
+        }
+        connection.handle_data(event, &mut counters);
+    }
+    connection.finish(End::Closed, &mut counters);
+    while let Some(progress) = connection.poll() {
+        if let Step::Finished(exchange) = progress.step {
+            lines.push(line(&exchange));
+        }
+    }
+    (lines, counters)
+}
+
+#[test]
+fn what_was_said_long_before_any_request_answers_none() {
+    let keeps = "HTTP/1.1 404 x\r\nConnection: keep-alive\r\n";
+    for (silence, status) in [(10, "404 0/7"), (500, "200 0/2"), (60_000, "200 0/2")] {
+        let (lines, counters) = after_an_answer(keeps, Duration::from_millis(silence));
+        assert_eq!(lines, [format!("GET /a {status} Complete")], "{silence}");
+        assert_eq!(counters.responses_unmatched, 1);
+    }
+}
+
+#[test]
+fn who_closes_at_once_answers_the_only_request() {
+    for head in [
+        "HTTP/1.1 503 x\r\nConnection: close\r\n",
+        "HTTP/1.0 503 x\r\n",
+    ] {
+        let (lines, _) = after_an_answer(head, Duration::from_secs(1));
+        assert_eq!(lines, ["GET /a 503 0/7 Complete"]);
+    }
 }

@@ -2,8 +2,9 @@
 
 use wirespan_stitch::event::Direction;
 use wirespan_stitch::exchange::{CaptureMarks, Exchange, Outcome};
+use wirespan_stitch::protocol::Limits;
 
-use crate::http_wire::{Wire, without};
+use crate::http_wire::{Ending, Wire, without};
 use crate::{GET, OK, from_the_middle, lines};
 
 /// A body of requests is met at the first byte of one of them.
@@ -104,5 +105,36 @@ fn check_size(exchange: &Exchange, lost: (usize, usize)) {
         let head = &exchange.request.method[..] == b"HEAD";
         let size = if head { 0 } else { 7 };
         assert_eq!(answer.message.body_size, size, "{lost:?}: {exchange:?}");
+    }
+}
+
+/// An answer to a request of which only the number is kept is followed like any
+/// other: what its body says answers none of those behind it.
+#[test]
+fn a_quoted_response_is_none_in_the_answer_to_an_evicted_request() {
+    let limits = Limits {
+        pending: size_of::<Exchange>(),
+        ..Limits::default()
+    };
+    let quoted = "HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n";
+    let until_close = "HTTP/1.1 200 x\r\n\r\n".to_owned();
+    let length = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\n\r\n", quoted.len());
+    for (head, end) in [
+        (until_close, "- 0/- ClosedBeforeResponse"),
+        (length, "200 0/2 Complete"),
+    ] {
+        let wire = Wire::new()
+            .request(GET)
+            .request("GET /evicted HTTP/1.1\r\nHost: x\r\n\r\n")
+            .response(OK)
+            .request("GET /kept HTTP/1.1\r\nHost: x\r\n\r\n")
+            .response(head)
+            .response(quoted)
+            .response(OK)
+            .ends(Ending::Closed);
+        let outcome = wire.run_with(&wire.whole(), &limits);
+        let kept = format!("GET /kept {end}");
+        let evicted = "GET /evicted - 0/- Evicted";
+        assert_eq!(outcome.lines()[1..], [evicted, &kept]);
     }
 }

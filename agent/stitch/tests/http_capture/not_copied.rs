@@ -269,3 +269,51 @@ fn a_cut_answer_that_is_the_last_belongs_to_the_last_request() {
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(seen[0].starts_with("GET /a 200 "), "{seen:?}");
 }
+
+/// The last bytes of a body that was not followed look like a method.
+#[test]
+fn a_cut_request_behind_what_may_be_one_is_seen() {
+    let long = format!("Host: x\r\nA: {}\r\n\r\n", "y".repeat(100));
+    let wire = Wire::new()
+        .request(format!("GET /a HTTP/1.1\r\nContent-Length: 102\r\n{long}"))
+        .request("x".repeat(100))
+        .request("ab")
+        .response(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{long}"))
+        .request(format!("HEAD /b HTTP/1.1\r\n{long}"))
+        .response(format!("HTTP/1.1 404 x\r\nContent-Length: 0\r\n{long}"));
+    let seen = lines(&wire, &limited(wire.whole(), 48));
+    assert_eq!(
+        seen,
+        [
+            "GET /a 200 208/104 Complete TRUNCATED END_INFERRED",
+            "HEAD /b 404 86/103 Complete TRUNCATED RESYNCHRONISED END_INFERRED",
+        ]
+    );
+}
+
+/// What a packet was cut off of may be requests, if the client is known to send
+/// several at once: their answers are not those of the ones that were seen.
+#[test]
+fn requests_may_be_hidden_behind_those_of_a_client_that_does_not_wait() {
+    let fields = format!("Host: x\r\nA: {}\r\n\r\n", "y".repeat(100));
+    let ask = |name: &str| format!("GET /{name} HTTP/1.1\r\n{fields}");
+    let put = |name: &str| format!("PUT /{name} HTTP/1.1\r\nContent-Length: 0\r\n{fields}");
+    let answer = |status: u16| format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n{fields}");
+    let wire = Wire::new()
+        .request(ask("200") + &ask("hidden"))
+        .request(ask("201"))
+        .response([200, 299, 201].map(answer).concat())
+        .request(ask("202") + &ask("hidden"))
+        .response([202, 299].map(answer).concat())
+        .request(put("203") + &ask("hidden"))
+        .response([203, 299].map(answer).concat())
+        .request(put("204") + &ask("hidden"))
+        .response([204, 299].map(answer).concat());
+    for copied in [48, 96] {
+        for line in lines(&wire, &limited(wire.whole(), copied)) {
+            let mut words = line[5..].split(' ');
+            let (asked, answered) = (words.next(), words.next());
+            assert!(answered == Some("-") || answered == asked, "{line}");
+        }
+    }
+}

@@ -140,6 +140,32 @@ fn every_situation_gives_the_streams_that_were_sent() {
             "M0:xyz",
         ),
         (
+            "in the middle, the answer first",
+            {
+                new()
+                    .send(C, "ask")
+                    .send(S, "answer")
+                    .send(C, "more")
+                    .without(&[0, 1, 2])
+                    .swapped(0, 1)
+            },
+            "M0:askmore",
+            "M0:answer",
+        ),
+        (
+            "in the middle, a probe first",
+            {
+                new()
+                    .send(C, "ask")
+                    .send(S, "answer")
+                    .again(C, 1, b"k")
+                    .send(C, "more")
+                    .without(&[0, 1, 2, 3])
+            },
+            "M0:more",
+            "M0:answer",
+        ),
+        (
             "client only",
             base().send(C, "def").close().without(&[1, 4, 7]),
             "0:abcdef",

@@ -107,12 +107,6 @@ impl Http1 {
             if self.way(requests).reader.holds_whole_body() {
                 self.end_doubt(context);
             }
-            if self.early.take().is_some() {
-                context.counters.responses_unmatched += 1;
-                self.queue.begin_loose();
-                self.target = Some(Target::Unmatched);
-                self.way_mut(responses).reader.expect_body(Framing::Unknown);
-            }
         }
         self.queue.settle_in_silence(context.counters);
     }
@@ -150,6 +144,12 @@ impl Http1 {
                 .ways
                 .iter()
                 .any(|way| way.reader.is_lost_inside() || way.reader.holds_whole_body())
+    }
+
+    /// Bytes of memory that keeping what waits takes, about.
+    pub fn held(&self) -> usize {
+        let ways: usize = self.ways.iter().map(Way::held).sum();
+        ways + self.queue.held()
     }
 
     /// How many of the next bytes in a direction are surely content.
@@ -249,6 +249,18 @@ impl Http1 {
         context.counters.backlog_limit += over as u64;
         if over > 0 && self.early.is_some() {
             self.settle(context);
+            self.give_up_early(context);
+        }
+    }
+
+    /// The request that an early response waits for has not come.
+    fn give_up_early(&mut self, context: &mut Context<'_>) {
+        if self.early.take().is_some() {
+            context.counters.responses_unmatched += 1;
+            self.queue.begin_loose();
+            self.target = Some(Target::Unmatched);
+            let responses = self.responses();
+            self.way_mut(responses).reader.expect_body(Framing::Unknown);
         }
     }
 
@@ -264,7 +276,7 @@ impl Http1 {
             });
         }
         match self.target {
-            Some(Target::Front) => {
+            Some(Target::Front | Target::Evicted { .. }) => {
                 self.queue.open() > 0
                     && (self.way(direction).reader.is_lost_inside()
                         || (self.way(direction).reader.is_until_close()
@@ -289,8 +301,9 @@ impl Http1 {
             Signal::Foreign(first) => self.handle_foreign(direction, &first, context),
             Signal::LostInside(loss) if self.requests == Some(direction) => {
                 // What was not copied of a call is the rest of this message: few
-                // clients write the next one in the same call.
-                if loss.events || loss.bytes == 0 {
+                // clients write the next one in the same call, but for those that
+                // do not wait for answers.
+                if loss.events || loss.bytes == 0 || self.queue.pipelines() {
                     self.miss_requests(0);
                 }
             }

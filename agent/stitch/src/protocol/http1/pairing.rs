@@ -96,6 +96,12 @@ impl Queue {
         })
     }
 
+    /// Bytes of memory that what waits keeps, about.
+    pub fn held(&self) -> usize {
+        let answers = self.loose.as_ref().map_or(0, |loose| loose.held());
+        self.slots.bytes() + answers
+    }
+
     /// Whether no request waits.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()

@@ -270,6 +270,11 @@ impl Reader {
         self.state == State::Paused
     }
 
+    /// Bytes that wait for those behind them.
+    pub fn held(&self) -> usize {
+        self.partial.bytes.len()
+    }
+
     /// How many of the next bytes are surely content of the body.
     pub fn certain(&self) -> u64 {
         match self.state {
@@ -289,11 +294,11 @@ impl Reader {
             State::Beginning => self.read_preface(input, limits),
             State::Between => self.read_head(input, limits),
             State::Body(body) if may_begin && self.is_doubtful(body) => {
-                self.read_doubtful(input, limits)
+                self.read_doubtful(input, limits, counters)
             }
             State::Body(_) => {
                 self.take_waiting(input);
-                self.read_body(input, limits)
+                self.read_body(input, limits, counters)
             }
             State::Lost { inside } => {
                 let admitted = may_begin || !inside;
@@ -370,7 +375,12 @@ impl Reader {
         }
     }
 
-    fn read_body(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
+    fn read_body(
+        &mut self,
+        input: &mut Input,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Option<Signal> {
         let State::Body(body) = &mut self.state else {
             return None;
         };
@@ -379,7 +389,7 @@ impl Reader {
         match body.read(&mut input.bytes, limits.trailer, message, anomalies) {
             Passed::All => None,
             Passed::Ended => Some(self.end_before_next()),
-            Passed::Broken => Some(self.lose_inside(Loss::default())),
+            Passed::Broken => Some(self.lose_inside(Loss::default(), counters)),
         }
     }
 
@@ -422,7 +432,8 @@ impl Reader {
         Signal::Ended
     }
 
-    fn lose_inside(&mut self, loss: Loss) -> Signal {
+    fn lose_inside(&mut self, loss: Loss, counters: &mut Counters) -> Signal {
+        counters.places_lost += 1;
         self.state = State::Lost { inside: true };
         self.lose_end();
         Signal::LostInside(loss)

@@ -68,6 +68,7 @@ impl Http1 {
         if self.way_mut(direction).reader.expect_body(framing) {
             self.end_request(context);
         }
+        self.drop_unasked(context);
         self.handle_early(context);
     }
 
@@ -131,7 +132,8 @@ impl Http1 {
         let Some(requests) = self.requests else {
             return;
         };
-        if let Some(signal) = self.way_mut(requests).reader.end_doubt(context.limits) {
+        let reader = &mut self.way_mut(requests).reader;
+        if let Some(signal) = reader.end_doubt(context.limits, context.counters) {
             self.handle_signal(requests, signal, context);
         }
     }

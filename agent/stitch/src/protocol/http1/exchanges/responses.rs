@@ -1,5 +1,7 @@
 //! A response begins and ends.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Response, Step, Version};
@@ -9,6 +11,10 @@ use crate::protocol::http1::head::{Head, Start};
 use crate::protocol::http1::pairing::{Answer, Target};
 
 use super::{Context, Http1, opposite};
+
+/// A response that is on its way when the next request is sent comes no earlier
+/// than this before it.
+const UNASKED: Duration = Duration::from_millis(200);
 
 impl Http1 {
     pub(super) fn handle_response(&mut self, head: Head, context: &mut Context<'_>) {
@@ -60,6 +66,32 @@ impl Http1 {
             None => self.switch(status, upgrade, context),
             Some(framing) => self.expect_body(framing, alone, context),
         }
+    }
+
+    /// A response that came long before any of the request that follows it is no
+    /// answer to that one (RFC 9112 section 9.2), unless it is the last that the
+    /// client can get.
+    pub(super) fn drop_unasked(&mut self, context: &mut Context<'_>) {
+        let (requests, responses) = (opposite(self.responses()), self.responses());
+        let asked = self.way(requests).reader.message().first.time;
+        let came = self.way(responses).reader.message().last.time;
+        let early = self.early.take_if(|_| asked.since(came) >= UNASKED);
+        let Some(head) = early else { return };
+        let Start::Response { status, version } = head.start else {
+            return;
+        };
+        let noted = Noted::of(&head.fields);
+        let framing = match noted.response(version, &mut Anomalies::default()) {
+            _ if !head.whole => Framing::Unknown,
+            _ if matches!(status, 204 | 304) => Framing::None,
+            framing => framing,
+        };
+        if framing == Framing::UntilClose || closes(&head, version) {
+            self.early = Some(head);
+            return;
+        }
+        self.begin_answer(Target::Unmatched);
+        self.expect_body(framing, false, context);
     }
 
     fn begin_answer(&mut self, target: Target) {
@@ -229,4 +261,14 @@ impl Http1 {
             None => {}
         }
     }
+}
+
+/// Whether a response says that no other follows it (RFC 9112 section 9.3).
+fn closes(head: &Head, version: Version) -> bool {
+    let says = |option: &str| {
+        let value = head.fields.first("connection").unwrap_or_default();
+        let mut options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        options.any(|told| told.eq_ignore_ascii_case(option.as_bytes()))
+    };
+    says("close") || (version < Version::Http11 && !says("keep-alive"))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use crate::protocol::Protocol;
 use crate::protocol::http1::reader::Reader;
 use crate::stream::{Cause, Piece};
@@ -32,7 +34,7 @@ impl Way {
         let size = size(&piece);
         if self.backlog_bytes + size <= limit {
             self.backlog_bytes += size;
-            self.backlog.push_back(piece);
+            self.backlog.push_back(copied(piece));
             return 0;
         }
         let bytes = match &piece {
@@ -47,6 +49,11 @@ impl Way {
             self.backlog.push_back(hole);
         }
         bytes
+    }
+
+    /// Bytes of memory that what waits keeps.
+    pub(super) fn held(&self) -> usize {
+        self.backlog_bytes + self.reader.held()
     }
 
     /// Puts back what waits behind the pieces that are held.
@@ -86,6 +93,14 @@ fn size(piece: &Piece) -> usize {
         Piece::Hole { .. } => 0,
     };
     size_of::<Piece>() + bytes
+}
+
+/// A piece that does not keep the buffer alive which its bytes lie in.
+fn copied(mut piece: Piece) -> Piece {
+    if let Piece::Bytes { bytes, .. } = &mut piece {
+        *bytes = Bytes::copy_from_slice(bytes);
+    }
+    piece
 }
 
 /// The hole that is left when a piece's bytes are not kept.

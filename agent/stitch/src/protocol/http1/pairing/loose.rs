@@ -324,6 +324,11 @@ impl Loose {
         self.bytes = 0;
     }
 
+    /// Bytes of memory that the answers keep, about.
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether there are responses, and all have ended.
     pub(super) fn ended(&self) -> bool {
         !self.answers.is_empty() && self.answers.iter().all(|answer| answer.ended)

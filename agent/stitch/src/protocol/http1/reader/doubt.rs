@@ -6,9 +6,9 @@
 
 use bytes::Bytes;
 
-use crate::protocol::Limits;
 use crate::protocol::http1::body::Body;
 use crate::protocol::http1::head::{self, Kind};
+use crate::protocol::{Counters, Limits};
 
 use super::partial::{Input, PartialHead, TELLING};
 use super::search::is_usual_start;
@@ -26,7 +26,12 @@ impl Reader {
     }
 
     /// Reads such a body, or finds the next head in its place.
-    pub(super) fn read_doubtful(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
+    pub(super) fn read_doubtful(
+        &mut self,
+        input: &mut Input,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Option<Signal> {
         let begins = match self.kind {
             Some(Kind::Request) => {
                 if self.waits(input, limits) {
@@ -41,7 +46,7 @@ impl Reader {
             self.lose_end();
             return Some(self.end_before_next());
         }
-        self.read_body(input, limits)
+        self.read_body(input, limits, counters)
     }
 
     /// Lets the bytes wait if they begin no body for certain and are no whole
@@ -76,7 +81,7 @@ impl Reader {
     }
 
     /// No head will come in its place: what waits to be told apart is the body.
-    pub fn end_doubt(&mut self, limits: &Limits) -> Option<Signal> {
+    pub fn end_doubt(&mut self, limits: &Limits, counters: &mut Counters) -> Option<Signal> {
         if !matches!(self.state, State::Body(_)) || self.partial.bytes.is_empty() {
             return None;
         }
@@ -88,7 +93,7 @@ impl Reader {
             at: self.partial.last,
         };
         self.take_waiting(&mut input);
-        self.read_body(&mut input, limits)
+        self.read_body(&mut input, limits, counters)
     }
 
     /// Bytes were lost where such a body begins: it may not be there.

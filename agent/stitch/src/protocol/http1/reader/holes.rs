@@ -36,10 +36,7 @@ impl Reader {
                 match passed {
                     Passed::All => None,
                     Passed::Ended => Some(self.end_before_next()),
-                    Passed::Broken => {
-                        counters.places_lost += 1;
-                        Some(self.lose_inside(loss))
-                    }
+                    Passed::Broken => Some(self.lose_inside(loss, counters)),
                 }
             }
             State::Lost { inside } => {

@@ -28,6 +28,10 @@ impl Reader {
             self.count_passed(passed, inside, input.at, counters);
             return self.found_at(input, inside, limits, counters);
         }
+        if admitted && self.begins_anew(input) {
+            let passed = self.partial.take().len() as u64;
+            self.count_passed(passed, inside, input.at, counters);
+        }
         if self.partial.bytes.is_empty() && !(admitted && self.may_begin_head(input)) {
             let missed = inside && !admitted && self.may_be_missed(input);
             let signal = self.pass_over(input, inside, counters);
@@ -124,6 +128,20 @@ impl Reader {
         input.opens
             && matches!(head::parse(&input.bytes), Parsed::Whole(head, size)
                 if self.suits(&head) && self.is_convincing(&head, input.bytes.len() - size))
+    }
+
+    /// Whether a start line lies where a call begins, and none that began before
+    /// it goes on there: the last bytes of a body may look like a method.
+    fn begins_anew(&self, input: &Input) -> bool {
+        let is_start = |bytes: &[u8]| {
+            let head = head::parse_cut(bytes, true);
+            head.is_some_and(|head| self.suits(&head) && is_usual_start(&head))
+        };
+        !self.partial.bytes.is_empty()
+            && !self.partial.started
+            && self.may_begin_head(input)
+            && is_start(&input.bytes)
+            && !is_start(&[&self.partial.bytes[..], &input.bytes[..]].concat())
     }
 
     /// Whether a head that began before `input` ends in it.
