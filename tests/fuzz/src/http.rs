@@ -363,6 +363,8 @@ impl Outcomes {
         begins
             && counters.places_lost == 0
             && counters.bytes_searched == 0
+            // One that was evicted before its end cannot tell that it was lost.
+            && counters.resynchronisations == 0
             && counters.responses_unmatched == 0
             && counters.not_http.iter().all(|count| *count == 0)
             && self.exchanges.iter().all(|(_, exchange)| {
