@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::act::Candidate;
 use super::adjacency::Kind;
 use super::call::Call;
+use super::opener::OPENER;
 use super::request::Request;
 use super::solve::{Gain, PATH_METHOD, PLAIN, Solver};
 use crate::span::Method;
@@ -126,8 +127,8 @@ fn share_out(odds: &mut [Odds], all: usize, cooling: f32, trust: f32) {
     odds.sort_by(|a, b| b.probability.total_cmp(&a.probability));
 }
 
-/// Where only steps of an event loop speak for the best, and none of them is
-/// firm, it is not sure.
+/// Where only steps of an event loop, none of them firm, or who opened the
+/// connection speak for the best, it is not sure.
 fn temper(solver: &Solver<'_>, call: &Call, odds: &mut [Odds]) {
     let Some(best) = odds.first_mut().filter(|best| best.request.is_some()) else {
         return;
@@ -136,13 +137,19 @@ fn temper(solver: &Solver<'_>, call: &Call, odds: &mut [Odds]) {
         .links
         .iter()
         .filter(|l| Some(l.request) == best.request);
-    let mut weights = of_best.flat_map(|link| &link.weights.0);
+    let mut strong = of_best
+        .flat_map(|link| &link.weights.0)
+        .filter(|(_, weight)| *weight >= STRONG);
+    let by_opener = |method: Method, weight: f32| method == Method::Coroutine && weight <= OPENER;
+    let opened = strong
+        .clone()
+        .any(|(method, weight)| by_opener(*method, *weight));
     let loops = |method: Method| matches!(method, Method::EventLoop | Method::Route);
-    let other = weights.any(|(method, weight)| !loops(*method) && *weight >= STRONG);
+    let other = strong.any(|(method, weight)| !loops(*method) && !by_opener(*method, *weight));
     let after = call.after.map(|(_, manner)| manner);
     let before = call.before.map(|anchor| anchor.manner);
     let mut steps = after.into_iter().chain(before).peekable();
-    if call.rivals < 2 || other || steps.peek().is_none() {
+    if call.rivals < 2 || other || (steps.peek().is_none() && !opened) {
         return;
     }
     // That a call belongs to the response before it, nothing ever checks.

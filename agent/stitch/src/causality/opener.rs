@@ -6,7 +6,9 @@ use super::evidence::{Beginning, Said};
 use super::scene::Scene;
 
 /// Weight of the opener: the connection may have gone to another waiting call.
-const OPENER: f32 = 3.0;
+/// Go's client gave 6 % of new connections to another one with 8 requests in
+/// flight, and 21 % with 32: among several the opener alone is not sure.
+pub(super) const OPENER: f32 = 3.0;
 
 /// At the first call on a connection: its opener's request.
 pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {

@@ -243,6 +243,41 @@ fn the_goroutine_that_waits_is_the_caller() {
     assert_eq!(script.score(), (1.0, 0));
 }
 
+/// A connection that was opened for one call may go to another that waits.
+#[test]
+fn who_opened_the_connection_is_not_sure_among_several() {
+    let told = |others: u64| {
+        let mut script = Script::default();
+        for other in 0..others {
+            script.request(MS + other * US, goroutine(1, 50 + other));
+        }
+        let request = script.request(2 * MS, goroutine(1, 7));
+        let dialer = Task {
+            coroutine_parent: 7,
+            ..goroutine(2, 8)
+        };
+        let connected = Act::Connected {
+            socket: SocketId(script.next + 1),
+            at: moment(3 * MS, dialer),
+        };
+        script.acts.push((3 * MS, connected));
+        let first = Features {
+            first_on_socket: true,
+            ..features(2)
+        };
+        let call = script.start(4 * MS, goroutine(3, 9), Role::Client, first);
+        script.end(5 * MS, goroutine(4, 10), call);
+        script.end(6 * MS, goroutine(1, 7), request);
+        let decisions = script.play(Config::default());
+        let decision = decisions.iter().find(|d| d.call == call).unwrap();
+        assert_eq!(decision.candidates[0].cause, request);
+        decision.candidates[0].confidence
+    };
+    assert!(told(0) > 0.9, "{}", told(0));
+    let among_several = told(3);
+    assert!((0.6..0.9).contains(&among_several), "{among_several}");
+}
+
 #[test]
 fn a_trace_context_that_was_passed_on_names_its_request() {
     let mut script = Script::default();
