@@ -239,15 +239,22 @@ impl Http1 {
                 };
                 front.answered = true;
                 let exchange = &mut front.exchange;
+                let inferred = exchange.capture.contains(CaptureMarks::END_INFERRED);
                 exchange.anomalies.extend(anomalies);
                 exchange.capture.insert(marks);
                 if let Some(response) = &mut exchange.response {
                     response.message = message;
                 }
+                // By the times, for it may have waited until the request's head was
+                // there; and it was not early if all of the request is told late.
+                let request = exchange.request.message;
+                let began = request.first.time <= message.first.time;
+                let by_then = inferred || request.last.time <= message.last.time;
+                let ended = front.sent && by_then;
+                if began && !ended && !request_lost {
+                    exchange.anomalies.insert(Anomaly::EarlyResponse);
+                }
                 if !front.sent {
-                    if !request_lost {
-                        exchange.anomalies.insert(Anomaly::EarlyResponse);
-                    }
                     self.end_lost_request(context);
                 }
                 self.queue.finish_front(context.counters);
