@@ -27,11 +27,13 @@ pub(super) fn weigh(scene: &mut Scene, slot: u32) {
     let affinity = &scene.affinity;
     for link in &mut call.links {
         let route = scene.requests.get(link.request).map(|r| r.route);
-        let weight = match several {
+        let weight = if !several {
+            affinity.weight(route, call.label)
+        } else if link.weights.get(Method::Thread) < SURE {
+            affinity.against(route, call.label)
+        } else {
             // A thread that does one thing at a time knows better.
-            true if link.weights.get(Method::Thread) >= SURE => 0.0,
-            true => affinity.against(route, call.label),
-            false => affinity.weight(route, call.label),
+            0.0
         };
         link.weights.set(Method::Route, weight);
     }

@@ -18,8 +18,10 @@ pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
     if task.tid != 0 && !scene.serves(task) {
         // Where threads make the calls of what they serve, those of others are
         // background work, or that of a queue.
-        said.causes
-            .push((None, Method::Thread, aloof(scene.habits)));
+        let weight = aloof(scene.habits);
+        if weight > 0.0 {
+            said.causes.push((None, Method::Thread, weight));
+        }
         return;
     }
     let Some(thread) = scene.threads.get(&task.tid).filter(|t| t.open <= 1) else {
@@ -139,7 +141,7 @@ mod tests {
             foreign: 100.0,
             ..busy
         };
-        assert!(said(handed_over).iter().all(|(.., weight)| *weight < 0.1));
+        assert!(said(handed_over).is_empty());
         let loops = Habits {
             unblocked: 100.0,
             ..busy

@@ -162,13 +162,13 @@ impl Scene {
         call.answered = Some(at.time);
         let (id, caller) = (call.id, call.started.task);
         self.pools.freed(call.callee);
-        let thread = self.thread(caller);
-        let waited = thread.is_some_and(|t| t.waits_for.take() == Some(id));
         // On a connection older than the agent the first answer is told when the
         // next request proves whose it is: too late to say what came after what.
         if self.thread(at.task).is_some_and(|t| t.latest > at.time) {
             return true;
         }
+        let thread = self.thread(caller);
+        let waited = thread.is_some_and(|t| t.waits_for.take() == Some(id));
         if caller.tid != 0 && at.task.tid != 0 {
             if waited && caller.tid == at.task.tid {
                 self.habits.blocked += 1.0;
