@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::account::Account;
 use crate::child::Child;
+use crate::load::Load;
 use crate::span::{self, Span};
 use crate::{place, wait};
 
@@ -64,6 +65,14 @@ impl Agent {
         command.arg("run").args(arguments);
         begin_cold(&mut command);
         Self::start(&command, json, directory)
+    }
+
+    /// Records what `load` does to these ports, to its end.
+    pub fn record_load(recording: &Path, ports: &str, load: Load) -> Result<()> {
+        let agent = Self::record(recording, &["--port", ports])?;
+        load.run()?;
+        agent.stop()?;
+        Ok(())
     }
 
     /// Starts `wirespan record FILE` with further arguments.

@@ -19,14 +19,12 @@ fn another_processor_gives_the_same_spans() -> Result<()> {
     let ports = format!("{},{}", nginx.port(), backend.port());
     let directory = tempfile::tempdir()?;
     let recording = directory.path().join("load.wsr");
-    let agent = Agent::record(&recording, &["--port", &ports])?;
-    Load {
+    let load = Load {
         port: nginx.port(),
         count: COUNT,
         ..Load::default()
-    }
-    .run()?;
-    agent.stop()?;
+    };
+    Agent::record_load(&recording, &ports, load)?;
     let here = agent::replay(&recording)?;
     let there = agent::replay_on_aarch64(&recording)?;
 

@@ -49,14 +49,12 @@ fn a_recording_that_was_cut_off_replays_up_to_the_cut() -> Result<()> {
     let nginx = Nginx::start(1, &Task::Answer(100))?;
     let directory = tempfile::tempdir()?;
     let recording = directory.path().join("load.wsr");
-    let agent = Agent::record(&recording, &["--port", &nginx.port().to_string()])?;
-    Load {
+    let load = Load {
         port: nginx.port(),
         count: COUNT,
         ..Load::default()
-    }
-    .run()?;
-    agent.stop()?;
+    };
+    Agent::record_load(&recording, &nginx.port().to_string(), load)?;
     let whole = agent::replay(&recording)?;
     ensure!(
         whole.spans.len() == COUNT as usize * 2,

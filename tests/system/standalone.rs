@@ -27,14 +27,12 @@ fn it_runs_and_finds_a_collector_by_name_where_nothing_is_installed() -> Result<
     )?;
 
     let nginx = Nginx::start(1, &Task::Answer(100))?;
-    let agent = Agent::record(&inside("load.wsr"), &["--port", &nginx.port().to_string()])?;
-    Load {
+    let load = Load {
         port: nginx.port(),
         count: COUNT,
         ..Load::default()
-    }
-    .run()?;
-    agent.stop()?;
+    };
+    Agent::record_load(&inside("load.wsr"), &nginx.port().to_string(), load)?;
     let collector = Collector::start()?;
     let output = Command::new("chroot")
         .arg(root.path())
