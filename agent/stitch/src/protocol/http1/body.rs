@@ -205,8 +205,7 @@ impl Chunked {
                 }
                 self.place = Place::DataEnd;
             }
-            match self.read_framing(bytes, anomalies) {
-                Passed::All if self.extra > limit => break Passed::Broken,
+            match self.read_framing(bytes, limit, anomalies) {
                 Passed::All if matches!(self.place, Place::Data { .. }) => self.extra = 0,
                 passed => break passed,
             }
@@ -216,7 +215,12 @@ impl Chunked {
     }
 
     /// Reads up to the next data, to the end of the body or of the bytes.
-    fn read_framing(&mut self, bytes: &mut Bytes, anomalies: &mut Anomalies) -> Passed {
+    fn read_framing(
+        &mut self,
+        bytes: &mut Bytes,
+        limit: usize,
+        anomalies: &mut Anomalies,
+    ) -> Passed {
         let mut used = 0;
         let mut passed = Passed::All;
         for &byte in bytes.iter() {
@@ -227,8 +231,8 @@ impl Chunked {
                     passed = Passed::Ended;
                     break;
                 }
-                Some(place) => self.place = place,
-                None => {
+                Some(place) if self.extra <= limit => self.place = place,
+                _ => {
                     passed = Passed::Broken;
                     break;
                 }
@@ -326,4 +330,33 @@ const SIZE: Place = Place::Size {
 fn add(message: &mut Message, wire: u64, content: u64) {
     message.body_wire_size = message.body_wire_size.saturating_add(wire);
     message.body_size = message.body_size.saturating_add(content);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of `bytes`, given in pieces of so many, and how it ended.
+    fn read(bytes: &'static [u8], piece: usize, limit: usize) -> (Passed, u64) {
+        let mut body = Body::Chunked(Chunked::new(None));
+        let mut message = Message::default();
+        let mut passed = Passed::All;
+        for piece in bytes.chunks(piece) {
+            let mut piece = Bytes::from_static(piece);
+            passed = body.read(&mut piece, limit, &mut message, &mut Anomalies::default());
+            if passed != Passed::All {
+                break;
+            }
+        }
+        (passed, message.body_wire_size)
+    }
+
+    #[test]
+    fn a_limit_is_reached_at_the_same_byte_in_pieces_of_any_size() {
+        let bytes = b"3;x=y\r\nabc\r\n0\r\nTrailer: value\r\n\r\n";
+        for piece in 1..=bytes.len() {
+            assert_eq!(read(bytes, piece, 15), (Passed::Broken, 30), "{piece}");
+            assert_eq!(read(bytes, piece, 16), (Passed::Ended, 33), "{piece}");
+        }
+    }
 }
