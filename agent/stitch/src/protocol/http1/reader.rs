@@ -348,6 +348,7 @@ impl Reader {
                 return None;
             }
             if let Parsed::Whole(head, size) = head::parse(&input.bytes)
+                && size <= limits.head
                 && self.suits(&head)
             {
                 self.start_message(input.offset, input.first, input.at, size);
