@@ -7,6 +7,11 @@ use hashbrown::HashMap;
 
 use super::path::mix;
 
+/// Rounds of a loop told apart, after which what was read is acted on: a handler
+/// may be started first, or wait for several tasks.
+pub(super) const ROUNDS: usize = 3;
+/// What is assumed of reads in each of them: followed by a write, or not.
+const ASSUMED: [(f64, f64); ROUNDS] = [(2.0, 2.0), (0.4, 9.6), (0.2, 9.8)];
 /// Pairs of kinds remembered.
 const MAX_PAIRS: usize = 8192;
 /// Messages read until which a process is new.
@@ -40,9 +45,9 @@ pub(super) struct Sequels {
     reads: HashMap<u64, (f64, f64)>,
     /// Of each kind of write: those that follow a read, and those that do not.
     writes: HashMap<u64, (f64, f64)>,
-    /// Of reads that are not the last of their turn, and of those that are: those
-    /// followed by a write, and those that were not.
-    places: [(f64, f64); 2],
+    /// By round, of reads that are not the last of their turn, and of those that
+    /// are: those followed by a write, and those that were not.
+    places: [[(f64, f64); 2]; ROUNDS],
 }
 
 /// A message read: its kind, and the route of the request that it belongs to as
@@ -52,27 +57,30 @@ pub(super) struct Reading {
     pub(super) kind: u64,
     /// Whether nothing else was read before the first write.
     pub(super) last: bool,
+    /// The round, below [`ROUNDS`], in which what may follow it is looked for.
+    pub(super) round: usize,
     pub(super) route: Option<(u64, f64)>,
 }
 
 impl Sequels {
     /// Whether so little is known yet that a turn tells as much by itself.
     pub(super) fn is_new(&self) -> bool {
-        let (followed, idle) = self.all();
+        let (followed, idle) = self.of_round(0);
         followed + idle < NEW
     }
 
     /// Probability that the message is followed by none.
     pub(super) fn idle(&self, read: Reading) -> f64 {
-        let (followed, idle) = self.all();
-        let all = (idle + 2.0) / (idle + followed + 4.0);
-        let (followed, idle) = self.of(read.kind);
+        let (followed, idle) = self.of_round(read.round);
+        let assumed = ASSUMED[read.round];
+        let all = (idle + assumed.1) / (idle + followed + assumed.0 + assumed.1);
+        let (followed, idle) = self.of(read.kind());
         let by_kind = (idle + IDLE_BY_ALL * all) / (followed + idle + IDLE_BY_ALL);
         let share = read.blend(by_kind, |kind| {
             let (followed, idle) = self.of(kind);
             (idle + IDLE_BY_KIND * by_kind) / (followed + idle + IDLE_BY_KIND)
         });
-        let (followed, idle) = self.places[usize::from(read.last)];
+        let (followed, idle) = self.places[read.round][usize::from(read.last)];
         let here = (idle + PLACE * all) / (idle + followed + PLACE);
         let odds = |share: f64| share / (1.0 - share);
         let odds = odds(share) * odds(here) / odds(all);
@@ -83,7 +91,7 @@ impl Sequels {
     pub(super) fn follows(&self, read: Reading, write: u64) -> f64 {
         let pair = |kind: u64| self.pairs.get(&(kind, write)).copied().unwrap_or_default();
         let all = self.of_all(write);
-        let by_kind = (pair(read.kind) + BY_ALL * all) / (self.of(read.kind).0 + BY_ALL);
+        let by_kind = (pair(read.kind()) + BY_ALL * all) / (self.of(read.kind()).0 + BY_ALL);
         read.blend(by_kind, |kind| {
             (pair(kind) + BY_KIND * by_kind) / (self.of(kind).0 + BY_KIND)
         })
@@ -109,7 +117,7 @@ impl Sequels {
             self.reads.entry(kind).or_default().0 += share * chance;
         }
         self.writes.entry(write).or_default().0 += chance;
-        self.places[usize::from(read.last)].0 += chance;
+        self.places[read.round][usize::from(read.last)].0 += chance;
         full
     }
 
@@ -118,7 +126,7 @@ impl Sequels {
         for (kind, share) in read.kinds() {
             self.reads.entry(kind).or_default().1 += share * chance;
         }
-        self.places[usize::from(read.last)].1 += chance;
+        self.places[read.round][usize::from(read.last)].1 += chance;
         let (followed, idle) = self.all();
         if followed + idle > HALVE_AT {
             self.halve();
@@ -131,7 +139,14 @@ impl Sequels {
     }
 
     fn all(&self) -> (f64, f64) {
-        let [(followed, idle), (last_followed, last_idle)] = self.places;
+        let places = self.places.iter().flatten();
+        places.fold((0.0, 0.0), |all, (followed, idle)| {
+            (all.0 + followed, all.1 + idle)
+        })
+    }
+
+    fn of_round(&self, round: usize) -> (f64, f64) {
+        let [(followed, idle), (last_followed, last_idle)] = self.places[round];
         (followed + last_followed, idle + last_idle)
     }
 
@@ -149,7 +164,7 @@ impl Sequels {
     fn halve(&mut self) {
         self.pairs.values_mut().for_each(|count| *count /= 2.0);
         let counts = self.reads.values_mut().chain(self.writes.values_mut());
-        for (followed, not) in counts.chain(&mut self.places) {
+        for (followed, not) in counts.chain(self.places.iter_mut().flatten()) {
             *followed /= 2.0;
             *not /= 2.0;
         }
@@ -157,11 +172,17 @@ impl Sequels {
 }
 
 impl Reading {
+    fn kind(self) -> u64 {
+        mix(self.kind, self.round as u64)
+    }
+
     /// What is known by its kind, and by its kind and route as far as that is
     /// known.
     fn blend(self, by_kind: f64, by_route: impl Fn(u64) -> f64) -> f64 {
         match self.route {
-            Some((route, sure)) => sure * by_route(mix(self.kind, route)) + (1.0 - sure) * by_kind,
+            Some((route, sure)) => {
+                sure * by_route(mix(self.kind(), route)) + (1.0 - sure) * by_kind
+            }
             None => by_kind,
         }
     }
@@ -170,8 +191,8 @@ impl Reading {
     fn kinds(self) -> impl Iterator<Item = (u64, f64)> {
         let of_route = self
             .route
-            .map(|(route, sure)| (mix(self.kind, route), sure));
-        [(self.kind, 1.0)].into_iter().chain(of_route)
+            .map(|(route, sure)| (mix(self.kind(), route), sure));
+        [(self.kind(), 1.0)].into_iter().chain(of_route)
     }
 }
 
@@ -183,6 +204,7 @@ mod tests {
         Reading {
             kind,
             last: false,
+            round: 0,
             route: None,
         }
     }
@@ -205,6 +227,7 @@ mod tests {
         let of = |route, sure| Reading {
             kind: 1,
             last: false,
+            round: 0,
             route: Some((route, sure)),
         };
         let mut sequels = Sequels::default();
@@ -215,6 +238,18 @@ mod tests {
         let [sure, unsure, unknown] = [of(7, 1.0), of(7, 0.5), read(1)];
         let [sure, unsure, unknown] = [sure, unsure, unknown].map(|r| sequels.follows(r, 10));
         assert!(sure > 0.9 && sure > unsure && unsure > unknown);
+    }
+
+    #[test]
+    fn what_comes_a_round_later_is_not_expected_before() {
+        let in_round = |round| Reading { round, ..read(1) };
+        let mut sequels = Sequels::default();
+        assert!(sequels.idle(in_round(0)) < sequels.idle(in_round(1)));
+        for _ in 0..50 {
+            sequels.learn_idle(in_round(0), 1.0);
+            sequels.learn_pair(in_round(1), 10, 1.0);
+        }
+        assert!(sequels.idle(in_round(0)) > 0.9 && sequels.idle(in_round(1)) < 0.2);
     }
 
     #[test]

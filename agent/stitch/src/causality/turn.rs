@@ -1,25 +1,24 @@
 //! Evidence: a loop that reads all that is there before it handles any of it
-//! writes in the order of the reads. When such a turn is over, its writes are
+//! writes in the order of the reads, round by round: what a task does for it may
+//! come after what others did at once. When such a turn is over, its writes are
 //! aligned with its reads ([`align`](super::align)): by their order, by what
 //! usually follows what ([`Sequels`]), and by its responses, whose requests are
 //! known.
 
 use super::adjacency::{Kind, MAX_STEPS, Manner};
-use super::align::{Alignment, Rows};
+use super::align::{Chances, Rows};
 use super::batch::{Cue, Place, Turn, Write, Written};
 use super::call::Connection;
 use super::path::mix;
 use super::scene::{Read, Scene};
-use super::sequel::{Reading, Sequels};
+use super::sequel::{ROUNDS, Reading, Sequels};
 use crate::time::Timestamp;
 
 /// A pair below this chance is not claimed.
 const LEAST: f32 = 0.5;
-/// Share of the earlier turns in what is known of their order.
-const FADE: f64 = 0.98;
 /// How often a turn is aligned to learn from it what follows what, before that is
 /// used on it, while the process is new.
-const ROUNDS: usize = 3;
+const REHEARSALS: usize = 3;
 /// Reads and writes from which a turn has a pattern of its own.
 const TELLING: usize = 4;
 /// A response that follows the answer to a call: how much of what is believed of
@@ -64,25 +63,13 @@ struct Done {
 pub(super) fn settle(scene: &mut Scene, turn: &Turn) -> Vec<Claim> {
     let writes: Vec<_> = turn.writes.iter().map(|w| done(scene, *w)).collect();
     let known = rehearse(scene, turn, &writes);
-    let mut reads = heard(scene, turn);
-    let mut alignment = align(scene, &reads, &writes);
-    // A new request may take one more round through the loop.
-    let is_new = |heard: &Heard| matches!(heard.read, Read::Request(..));
-    if !reads.is_sorted_by_key(is_new) {
-        let mut late = reads.clone();
-        late.sort_by_key(is_new);
-        let other = align(scene, &late, &writes);
-        let gain = other.likelihood - alignment.likelihood;
-        scene.requests_late = FADE * scene.requests_late + gain;
-        if scene.requests_late > 0.0 {
-            (reads, alignment) = (late, other);
-        }
-    }
+    let reads = heard(scene, turn);
+    let chances = align(scene, &reads, &writes);
     if let Some(known) = known {
         scene.sequels = known;
     }
-    learn(scene, &reads, &writes, &alignment);
-    let claims = writes.iter().zip(&alignment.chances);
+    learn(scene, &reads, &writes, &chances);
+    let claims = writes.iter().zip(&chances);
     claims
         .filter_map(|(done, chances)| claim(scene, &reads, done.write, chances))
         .collect()
@@ -96,41 +83,56 @@ fn rehearse(scene: &mut Scene, turn: &Turn, writes: &[Done]) -> Option<Sequels> 
         return None;
     }
     let known = scene.sequels.clone();
-    for _ in 0..ROUNDS {
+    for _ in 0..REHEARSALS {
         let reads = heard(scene, turn);
-        let alignment = align(scene, &reads, writes);
+        let chances = align(scene, &reads, writes);
         scene.sequels = known.clone();
-        learn(scene, &reads, writes, &alignment);
+        learn(scene, &reads, writes, &chances);
     }
     Some(known)
 }
 
-/// The turn's reads that are not forgotten yet.
+/// The turn's reads that are not forgotten yet, once for each round in which they
+/// may be handled.
 fn heard(scene: &Scene, turn: &Turn) -> Vec<Heard> {
     let reads = turn.reads.iter().copied();
     let reads: Vec<_> = reads
         .filter(|(read, _)| scene.present(*read).is_some())
         .collect();
     let last = reads.iter().map(|(_, at)| *at).max();
-    let describe = |(read, at)| {
-        let presumed = match read {
+    let describe = |(read, at): &(Read, Timestamp)| {
+        let presumed = match *read {
             Read::Answer(call, _) => presumed(scene, call),
             Read::Request(..) | Read::Answered(..) => None,
         };
-        let reading = reading(scene, read, presumed, Some(at) == last);
-        let idle = scene.sequels.idle(reading);
         Heard {
-            read,
-            at,
-            reading,
-            idle,
+            read: *read,
+            at: *at,
+            reading: reading(scene, *read, presumed, Some(*at) == last),
+            idle: 0.0,
             presumed,
         }
     };
-    reads.into_iter().map(describe).collect()
+    let heard: Vec<_> = reads.iter().map(describe).collect();
+    let in_round = |round| heard.iter().map(move |heard| heard.in_round(scene, round));
+    (0..ROUNDS).flat_map(in_round).collect()
 }
 
-fn align(scene: &Scene, reads: &[Heard], writes: &[Done]) -> Alignment {
+impl Heard {
+    fn in_round(self, scene: &Scene, round: usize) -> Self {
+        let reading = Reading {
+            round,
+            ..self.reading
+        };
+        Self {
+            idle: scene.sequels.idle(reading),
+            reading,
+            ..self
+        }
+    }
+}
+
+fn align(scene: &Scene, reads: &[Heard], writes: &[Done]) -> Chances {
     let follows = |done: &Done| {
         let likelihood = |heard: &Heard| (1.0 - heard.idle) * likelihood(scene, *heard, *done);
         reads.iter().map(likelihood).collect()
@@ -189,11 +191,13 @@ fn reading(scene: &Scene, read: Read, presumed: Option<(u32, f32)>, last: bool) 
                 .get(slot)
                 .map_or(0, |r| mix(r.route, REQUEST)),
             last,
+            round: 0,
             route: None,
         },
         Read::Answer(slot, _) => Reading {
             kind: scene.calls.get(slot).map_or(0, |call| call.label),
             last,
+            round: 0,
             route: presumed.and_then(|(request, sure)| {
                 let route = scene.requests.get(request)?.route;
                 Some((route, f64::from(sure)))
@@ -232,9 +236,9 @@ fn presumed(scene: &Scene, call: u32) -> Option<(u32, f32)> {
     None
 }
 
-fn learn(scene: &mut Scene, reads: &[Heard], writes: &[Done], alignment: &Alignment) {
+fn learn(scene: &mut Scene, reads: &[Heard], writes: &[Done], chances: &Chances) {
     let mut idle = vec![1.0; reads.len()];
-    for (done, chances) in writes.iter().zip(&alignment.chances) {
+    for (done, chances) in writes.iter().zip(chances) {
         let mut stray = 1.0;
         for ((heard, idle), chance) in reads.iter().zip(&mut idle).zip(chances) {
             let chance = f64::from(*chance);
@@ -251,8 +255,12 @@ fn learn(scene: &mut Scene, reads: &[Heard], writes: &[Done], alignment: &Alignm
 }
 
 fn claim(scene: &Scene, reads: &[Heard], write: Write, chances: &[f32]) -> Option<Claim> {
-    let best = (0..reads.len()).max_by(|a, b| chances[*a].total_cmp(&chances[*b]))?;
-    if chances[best] < LEAST {
+    let count = reads.len() / ROUNDS;
+    let in_all = |read: usize| chances.iter().skip(read).step_by(count.max(1)).sum::<f32>();
+    let (best, chance) = (0..count)
+        .map(|read| (read, in_all(read)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    if chance < LEAST {
         return None;
     }
     let heard = reads[best];
@@ -268,7 +276,7 @@ fn claim(scene: &Scene, reads: &[Heard], write: Write, chances: &[f32]) -> Optio
     let cue = Cue {
         what: heard.read,
         at: heard.at,
-        place: Place::aligned(chances[best]),
+        place: Place::aligned(chance),
     };
     let first = connection == Connection::New;
     let manner = Manner::after(cue, kind, write.at.time, first);

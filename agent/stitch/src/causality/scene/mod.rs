@@ -51,8 +51,6 @@ pub(super) struct Scene {
     pub(super) adjacency: Adjacency,
     /// What follows what in turns of several reads.
     pub(super) sequels: Sequels,
-    /// Log-likelihood ratio of turns in which requests come after answers.
-    pub(super) requests_late: f64,
     /// Which routes make which calls.
     pub(super) affinity: Affinity,
     /// When calls come that nothing causes.
