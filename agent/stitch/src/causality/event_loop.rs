@@ -22,7 +22,7 @@ const AT_ONCE: Duration = Duration::from_micros(250);
 /// At the call: what this thread read last; on a new connection, the same of its
 /// opener. In a turn of several reads more is known at its end ([`turn`](super::turn)).
 pub(super) fn at_call(scene: &Scene, call: Beginning<'_>, said: &mut Said) {
-    let Some(caller) = scene.threads.get(&call.at.task.tid) else {
+    let Some(caller) = scene.threads.get(&scene.lane(call.at.task).tid) else {
         return;
     };
     // A thread that never serves shows by nothing whose calls it makes.

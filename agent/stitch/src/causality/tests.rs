@@ -371,6 +371,36 @@ fn a_timer_of_its_own_thread_takes_no_calls_from_requests() {
 }
 
 /// Now and then a thread calls after its response, which its route seldom does.
+/// One request after the other, each with two calls that a pool's threads make;
+/// and a timer of its own thread that makes such a call every 30 ms.
+#[test]
+fn a_pool_that_serves_one_request_at_a_time_is_seen_as_one_thread() {
+    let mut script = Script::default();
+    let mut time = MS;
+    for round in 0..200 {
+        let handler = thread(1 + round as u32 % 3);
+        let request = script.request(time, handler);
+        for n in 0..2 {
+            let worker = thread(10 + noise(2 * round + n, 4) as u32);
+            time += 60 * US + noise(3 * round + n, 60) * US;
+            let call = script.call(time, worker, 2, Some(request));
+            time += 2 * MS + noise(5 * round + n, 4) * MS;
+            script.end(time, worker, call);
+        }
+        time += 60 * US;
+        script.end(time, handler, request);
+        time += 200 * US;
+    }
+    for tick in 1..time / (30 * MS) {
+        let at = tick * 30 * MS + noise(tick, 7) * MS;
+        let call = script.call(at, thread(99), 2, None);
+        script.end(at + 2 * MS, thread(99), call);
+    }
+    let (right, wrong) = script.score();
+    let sure = script.right(0.9) as f64 / script.truth.len() as f64;
+    assert!(right > 0.9 && wrong == 0 && sure > 0.6, "{right} {sure}");
+}
+
 /// On connections older than the agent the first answers are told late.
 #[test]
 fn a_thread_knows_better_than_routes_whose_late_call_it_is() {

@@ -14,6 +14,16 @@ use crate::time::Timestamp;
 const MAX_CALLS: usize = 16;
 /// Requests and calls that habits are counted over.
 const HABITS: f32 = 128.0;
+/// Calls by threads that never serve, more than by those that do, from which a
+/// process is taken to hand them over.
+const OTHERS_CALL: f32 = 4.0;
+/// All threads of a process, seen as one: no thread has this id.
+const ALL: Task = Task {
+    pid: 0,
+    tid: u32::MAX,
+    coroutine: 0,
+    coroutine_parent: 0,
+};
 /// Threads and sockets remembered in one process.
 const MAX_FACTS: usize = 65_536;
 
@@ -118,9 +128,22 @@ impl Scene {
             || thread.is_some_and(|thread| thread.reads_requests || thread.responded.is_some())
     }
 
+    /// The thread with which its reads and writes are seen. Where others make the
+    /// calls than those who serve, and no more than one request is open, all threads
+    /// are seen as one; among several it would not tell which is handed to whom.
+    pub(in crate::causality) fn lane(&self, task: Task) -> Task {
+        let others_call = self.habits.foreign > self.habits.own + OTHERS_CALL;
+        if task.tid != 0 && self.open <= 1 && others_call {
+            ALL
+        } else {
+            task
+        }
+    }
+
     /// The thread read a message.
     pub(in crate::causality) fn read(&mut self, at: Moment, what: Read) {
-        let Some(thread) = self.thread(at.task) else {
+        let lane = self.lane(at.task);
+        let Some(thread) = self.thread(lane) else {
             return;
         };
         for what in thread.batch.read(what, at.time) {
@@ -216,26 +239,28 @@ impl Scene {
     /// Whether what this thread writes now belongs to one of several reads, so
     /// that more is known at the end of its turn.
     pub(in crate::causality) fn in_turn(&self, task: Task) -> bool {
-        let thread = self.threads.get(&task.tid);
+        let thread = self.threads.get(&self.lane(task).tid);
         thread.is_some_and(|thread| thread.batch.is_turn())
     }
 
     /// When the thread wrote first in the turn that it is in.
     pub(in crate::causality) fn turn_began(&self, task: Task) -> Option<Timestamp> {
-        self.threads.get(&task.tid)?.batch.began()
+        self.threads.get(&self.lane(task).tid)?.batch.began()
     }
 
     /// The thread is about to read again, or was silent for long: its turn is over.
     pub(in crate::causality) fn end_turn(&mut self, task: Task) -> Option<Turn> {
-        let batch = &mut self.threads.get_mut(&task.tid)?.batch;
+        let lane = self.lane(task);
+        let batch = &mut self.threads.get_mut(&lane.tid)?.batch;
         self.limits.turns_cut += u64::from(batch.is_cut());
         batch.end_turn()
     }
 
     /// A message was written. Whether a turn begins with it.
     pub(in crate::causality) fn wrote(&mut self, at: Moment, what: Written) -> bool {
+        let lane = self.lane(at.task);
         let Self { threads, calls, .. } = self;
-        let Some(thread) = threads.get_mut(&at.task.tid) else {
+        let Some(thread) = threads.get_mut(&lane.tid) else {
             return false;
         };
         let socket = |slot: u32, id: ExchangeId| {
@@ -255,7 +280,7 @@ impl Scene {
     /// What a message written by this thread may belong to, as far as that is
     /// known still.
     pub(in crate::causality) fn cue(&self, task: Task) -> Option<Cue> {
-        let cue = self.threads.get(&task.tid)?.batch.cue()?;
+        let cue = self.threads.get(&self.lane(task).tid)?.batch.cue()?;
         self.present(cue.what).map(|_| cue)
     }
 
