@@ -27,7 +27,7 @@ const ALONE: f32 = 0.9;
 const STRONG: f32 = 2.0;
 /// A step of an event loop that is right this often may make a choice sure. Many
 /// unsure ones that agree may not: they go wrong together.
-const FIRM: f32 = 0.9;
+const FIRM: f32 = 0.95;
 const MOST_OF_UNSURE: f32 = 0.89;
 /// Candidates told in a decision.
 const MAX_TOLD: usize = 8;

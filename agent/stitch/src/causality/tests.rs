@@ -449,7 +449,7 @@ fn a_first_turn_has_a_pattern_of_its_own() {
         script.end(time, own, call);
         script.end(time + 20 * US, own, request);
     }
-    assert_eq!(script.right(0.9), 10);
+    assert_eq!(script.right(0.85), 10);
 }
 
 /// One event loop: requests one after the other, with two calls of one kind and
