@@ -216,8 +216,9 @@ pub enum Anomaly {
     /// A line in the header section that is no field, and is left out; or one
     /// with a control character; or a trailer line that is no field.
     InvalidField,
-    /// A start line with white space where none belongs, or in front of it
-    /// (section 3).
+    /// A start line with white space or control characters where none belong,
+    /// with white space in front of it (section 3), or with a PROXY line in
+    /// front of it that does not keep to that protocol.
     SloppyStartLine,
     /// Lines of a head, or of the framing of chunks, ended by LF alone (section
     /// 2.2).

@@ -46,6 +46,13 @@ pub(super) const TELLING: usize = 48;
 const NAMING: usize = 8;
 
 impl Input {
+    /// What stands in front of all messages ends after so many bytes.
+    pub(super) fn pass_preface(&mut self, size: usize) {
+        self.bytes.advance(size);
+        self.offset += size as u64;
+        self.first = self.at;
+    }
+
     /// RFC 9112 section 2.2: empty lines before a start line are ignored. So is
     /// white space before a request line, as some servers do; returns whether
     /// there was any.
