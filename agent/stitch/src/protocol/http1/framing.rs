@@ -49,6 +49,9 @@ enum Coding {
     /// The field is there, but names none.
     Empty,
     Chunked,
+    /// `chunked` is the last, but was there before: some servers and the
+    /// frameworks on them both add it, and the body is chunked once.
+    ChunkedAgain,
     Misplaced,
     Other,
 }
@@ -87,7 +90,7 @@ impl<'a> Noted<'a> {
             anomalies.insert(Anomaly::EncodingNotChunked);
         }
         match (self.coding, self.length) {
-            (Coding::Chunked, length) => length.instead_of_chunks(),
+            (Coding::Chunked | Coding::ChunkedAgain, length) => length.instead_of_chunks(),
             (Coding::Other | Coding::Misplaced, _) => Framing::Unknown,
             (Coding::Absent | Coding::Empty, length) => length.framing().unwrap_or(Framing::None),
         }
@@ -98,7 +101,7 @@ impl<'a> Noted<'a> {
     pub fn response(&self, version: Version, anomalies: &mut Anomalies) -> Framing {
         self.note(version, anomalies);
         match (self.coding, self.length) {
-            (Coding::Chunked, length) => length.instead_of_chunks(),
+            (Coding::Chunked | Coding::ChunkedAgain, length) => length.instead_of_chunks(),
             (Coding::Other | Coding::Misplaced, _) => Framing::UntilClose,
             (Coding::Absent | Coding::Empty, length) => {
                 length.framing().unwrap_or(Framing::UntilClose)
@@ -115,7 +118,7 @@ impl<'a> Noted<'a> {
                 anomalies.insert(Anomaly::EncodingInHttp10);
             }
         }
-        if self.coding == Coding::Misplaced {
+        if matches!(self.coding, Coding::ChunkedAgain | Coding::Misplaced) {
             anomalies.insert(Anomaly::MisplacedChunked);
         }
         match self.length {
@@ -147,7 +150,8 @@ impl<'a> Noted<'a> {
             let name = name.trim_ascii();
             // Before RFC 7230, "identity" said that there is none; behind
             // another coding it says nothing that makes sense.
-            let none = name.eq_ignore_ascii_case(b"identity") && self.coding != Coding::Chunked;
+            let none = name.eq_ignore_ascii_case(b"identity")
+                && !matches!(self.coding, Coding::Chunked | Coding::ChunkedAgain);
             if name.is_empty() || none {
                 if self.coding == Coding::Absent {
                     self.coding = Coding::Empty;
@@ -156,7 +160,10 @@ impl<'a> Noted<'a> {
             }
             let chunked = name.eq_ignore_ascii_case(b"chunked");
             self.coding = match self.coding {
-                Coding::Chunked | Coding::Misplaced => Coding::Misplaced,
+                Coding::Chunked | Coding::ChunkedAgain | Coding::Misplaced if chunked => {
+                    Coding::ChunkedAgain
+                }
+                Coding::Chunked | Coding::ChunkedAgain | Coding::Misplaced => Coding::Misplaced,
                 Coding::Absent | Coding::Empty | Coding::Other if chunked => Coding::Chunked,
                 Coding::Absent | Coding::Empty | Coding::Other => Coding::Other,
             };
