@@ -101,6 +101,11 @@ pub(super) fn refused_heads() -> Vec<Case> {
             &["GET /a 200 0/2 Complete sloppy_start_line"],
         ),
         case(
+            "DEL in a target (RFC 3986 section 2)",
+            one("GET /a\x7fb HTTP/1.1\r\nHost: x\r\n\r\n", OK),
+            &["GET /a\\x7fb 200 0/2 Complete sloppy_start_line"],
+        ),
+        case(
             "CR alone in a value (RFC 9112 section 2.2)",
             one(
                 "GET /a HTTP/1.1\r\nHost: x\r\nA: b\rContent-Length: 5\r\n\r\n",
@@ -204,6 +209,18 @@ pub(super) fn refused_bodies() -> Vec<Case> {
             ),
             &["POST /a 200 1/2 Complete invalid_field"],
         ),
+        Case {
+            nested: true,
+            ..case(
+                "a request among the trailers (RFC 9112 section 7.1.2)",
+                one(
+                    "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+                     1\r\na\r\n0\r\nGET /b?c=:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+                    OK,
+                ),
+                &["POST /a 200 1/2 Complete invalid_field"],
+            )
+        },
         case(
             "the end of a request cannot be told, so it is not answered early",
             one(
