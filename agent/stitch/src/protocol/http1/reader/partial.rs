@@ -140,7 +140,9 @@ impl PartialHead {
         let head = match head::parse(&raw) {
             Parsed::Whole(head, _) => Some(head),
             _ => head::parse_tolerantly(&raw, whole)
-                .or_else(|| kind.is_none().then(|| head::parse_simple(&raw)).flatten()),
+                .or_else(|| kind.is_none().then(|| head::parse_simple(&raw)).flatten())
+                // The line of a request over the limit: its target is long.
+                .or_else(|| (!whole).then(|| head::parse_cut(&raw, true)).flatten()),
         };
         match head {
             Some(mut head) if kind.is_none_or(|kind| kind == head.kind()) => {
