@@ -56,27 +56,24 @@ fn parse_v1(first: &[u8]) -> Preface {
             Preface::None
         };
     };
-    match client_v1(&first[..end]) {
-        Some(client) => Preface::Header(end + 1, client),
-        None => Preface::Malformed(end + 1),
-    }
+    let size = end + 1;
+    parse_line(&first[..end], size).unwrap_or(Preface::Malformed(size))
 }
 
-/// Section 2.1: the client's address, if a line that keeps to the protocol tells
-/// it; `None` if it does not keep to it.
-fn client_v1(line: &[u8]) -> Option<Option<SocketAddr>> {
+/// Section 2.1; `None` if the line does not keep to it.
+fn parse_line(line: &[u8], size: usize) -> Option<Preface> {
     let text = std::str::from_utf8(line.strip_suffix(b"\r")?).ok()?;
     let mut words = text.split(' ').skip(1);
     let family = words.next()?;
     if family == "UNKNOWN" {
-        return Some(None);
+        return Some(Preface::Header(size, None));
     }
     let mut address = || words.next()?.parse::<IpAddr>().ok();
     let (client, server) = (address()?, address()?);
     let (client_port, _) = (port(words.next()?)?, port(words.next()?)?);
     let suits = |address: IpAddr| address.is_ipv4() == (family == "TCP4");
     let keeps = words.next().is_none() && suits(client) && suits(server);
-    keeps.then_some(Some((client, client_port).into()))
+    keeps.then(|| Preface::Header(size, Some((client, client_port).into())))
 }
 
 /// Decimal digits without leading zeros.

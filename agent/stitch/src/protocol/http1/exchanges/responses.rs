@@ -80,9 +80,10 @@ impl Http1 {
         let (requests, responses) = (opposite(self.responses()), self.responses());
         let asked = self.way(requests).reader.message().first.time;
         let came = self.way(responses).reader.message().last.time;
-        let before = match self.queue.is_exact() {
-            true => asked.since(came) >= UNASKED,
-            false => asked > came,
+        let before = if self.queue.is_exact() {
+            asked.since(came) >= UNASKED
+        } else {
+            asked > came
         };
         let early = self.early.take_if(|_| before);
         let Some(head) = early else { return };
