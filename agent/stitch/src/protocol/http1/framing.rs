@@ -25,6 +25,8 @@ pub enum Framing {
 pub struct Noted<'a> {
     length: Length,
     coding: Coding,
+    /// `chunked` has parameters, of which there are none.
+    with_parameters: bool,
     /// The last `Upgrade` field.
     pub upgrade: Option<&'a [u8]>,
     /// Whether the client waits for 100 (Continue).
@@ -121,6 +123,9 @@ impl<'a> Noted<'a> {
         if matches!(self.coding, Coding::ChunkedAgain | Coding::Misplaced) {
             anomalies.insert(Anomaly::MisplacedChunked);
         }
+        if self.with_parameters {
+            anomalies.insert(Anomaly::ObscuredEncoding);
+        }
         match self.length {
             Length::Absent | Length::Once(_) => {}
             Length::Repeated(_) => anomalies.insert(Anomaly::RepeatedLength),
@@ -147,6 +152,7 @@ impl<'a> Noted<'a> {
     fn add_coding(&mut self, value: &[u8]) {
         for item in value.split(|&byte| byte == b',') {
             let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
+            let parameters = name.len() < item.len();
             let name = name.trim_ascii();
             // Before RFC 7230, "identity" said that there is none; behind
             // another coding it says nothing that makes sense.
@@ -159,6 +165,7 @@ impl<'a> Noted<'a> {
                 continue;
             }
             let chunked = name.eq_ignore_ascii_case(b"chunked");
+            self.with_parameters |= chunked && parameters;
             self.coding = match self.coding {
                 Coding::Chunked | Coding::ChunkedAgain | Coding::Misplaced if chunked => {
                     Coding::ChunkedAgain

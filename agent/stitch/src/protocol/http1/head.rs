@@ -486,7 +486,14 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
 }
 
 fn version(text: &[u8], anomalies: &mut Anomalies) -> Option<Version> {
-    match text.strip_prefix(b"HTTP/")? {
+    let (name, number) = text.split_at_checked(b"HTTP/".len())?;
+    if !name.eq_ignore_ascii_case(b"HTTP/") {
+        return None;
+    }
+    if name != b"HTTP/" {
+        anomalies.insert(Anomaly::SloppyStartLine);
+    }
+    match number {
         b"0.9" => Some(Version::Http09),
         [b'1', b'.', digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
         [b'0'..=b'9', b'.', b'0'..=b'9'] => {
