@@ -204,7 +204,8 @@ pub enum Anomaly {
     EncodingNotChunked,
     /// `Transfer-Encoding` in an HTTP/1.0 message (section 6.1).
     EncodingInHttp10,
-    /// `Transfer-Encoding` folded over lines, or with space before the colon.
+    /// `Transfer-Encoding` folded over lines, with space before the colon, or with
+    /// parameters of `chunked` (section 7.1).
     ObscuredEncoding,
     /// A chunk's size is no number, more than an extension follows it, or its
     /// data does not end where it should.
@@ -216,8 +217,9 @@ pub enum Anomaly {
     /// A line in the header section that is no field, and is left out; or one
     /// with a control character; or a trailer line that is no field.
     InvalidField,
-    /// A start line with white space where none belongs, or in front of it
-    /// (section 3).
+    /// A start line with white space or control characters where none belong, with
+    /// `HTTP` in small letters, with white space in front of it (section 3), or with a PROXY line in
+    /// front of it that does not keep to that protocol.
     SloppyStartLine,
     /// Lines of a head, or of the framing of chunks, ended by LF alone (section
     /// 2.2).

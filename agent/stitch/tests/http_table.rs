@@ -67,6 +67,29 @@ fn every_anomaly() {
     }
 }
 
+/// A server that answers 414 has seen a request all the same.
+#[test]
+fn request_line_over_the_limit() {
+    let small = Limits {
+        head: 64,
+        ..Limits::default()
+    };
+    let wire = Wire::new()
+        .request(format!(
+            "GET /{} HTTP/1.1\r\nHost: x\r\n\r\n",
+            "a".repeat(500)
+        ))
+        .response("HTTP/1.1 414 x\r\nContent-Length: 0\r\n\r\n");
+    let seen = format!(
+        "GET /{} 414 463/0 Complete head_too_large END_INFERRED",
+        "a".repeat(59)
+    );
+    for size in [1, 50, 100] {
+        let events = wire.pieces(|length| (1..length).filter(|at| at % size == 0).collect());
+        assert_eq!(wire.run_with(&events, &small).lines(), [seen.as_str()]);
+    }
+}
+
 /// A body is its length, whatever it begins with, of a request over the limit
 /// on memory, too.
 #[test]

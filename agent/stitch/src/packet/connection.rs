@@ -41,6 +41,8 @@ pub(super) struct Connection {
     opened: Option<Timestamp>,
     has_data: bool,
     closed: Option<Close>,
+    /// A RST of this end, and the offset where it stands, behind missing bytes.
+    reset_at: Option<(Side, u64)>,
     parked: Parked,
     /// When the last segment went by that others waited for.
     awaited: Timestamp,
@@ -73,6 +75,7 @@ impl Connection {
             opened: None,
             has_data: false,
             closed: None,
+            reset_at: None,
             parked: Parked::default(),
             awaited: Timestamp::default(),
             last: Timestamp::default(),
@@ -113,7 +116,10 @@ impl Connection {
             (true, None) => flow.base().is_none_or(|base| base == first),
             (true, Some(acknowledged)) => {
                 let agrees = other.base() == Some(acknowledged);
+                // Data in the SYN may be acknowledged with it (RFC 7413).
+                let fast = flow.base().is_none() && other.has_told_up_to(acknowledged);
                 agrees
+                    || fast
                     || flow
                         .base()
                         .map_or(!other.start_known(), |base| base == first)
@@ -243,7 +249,19 @@ impl Connection {
         } else {
             self.take(segment, side, time, out);
         }
-        if self.flows.iter().all(|flow| flow.finished().is_some()) {
+        self.finish(out);
+    }
+
+    /// Closes it once all before the ends that were seen is done with.
+    fn finish(&mut self, out: &mut Output) {
+        if self.closed.is_some() {
+            return;
+        }
+        let reset = self.reset_at;
+        if reset.is_some_and(|(side, offset)| self.flows[side].is_told_to(offset)) {
+            self.flush(out);
+            self.close(Close::Reset, out);
+        } else if self.flows.iter().all(|flow| flow.finished().is_some()) {
             self.close(Close::Finished, out);
         }
     }
@@ -269,7 +287,9 @@ impl Connection {
             return;
         }
         self.flush(out);
-        if replaced || self.flows.iter().any(|flow| flow.finished().is_some()) {
+        if self.reset_at.is_some() {
+            self.close(Close::Reset, out);
+        } else if replaced || self.flows.iter().any(|flow| flow.finished().is_some()) {
             self.close(Close::Finished, out);
         }
     }
@@ -306,15 +326,16 @@ impl Connection {
     fn reset(&mut self, segment: &Segment, side: Side, out: &mut Output) {
         let window = self.flows[1 - side].granted();
         let flow = &self.flows[side];
-        let counts = flow
-            .offset_of(segment.sequence)
-            .is_none_or(|offset| flow.reset_counts(offset, window));
-        if counts {
-            self.flush(out);
-            self.close(Close::Reset, out);
-        } else {
+        let offset = flow.offset_of(segment.sequence);
+        let counts = offset.is_none_or(|offset| flow.reset_counts(offset, window));
+        if !counts {
             out.counters.resets_ignored += 1;
+            return;
         }
+        // What it follows may come behind it, as with a FIN.
+        let ahead = offset.filter(|offset| flow.lacks(*offset));
+        let offset = ahead.unwrap_or_default().unsigned_abs();
+        self.reset_at = Some((side, offset));
     }
 
     fn flush(&mut self, out: &mut Output) {

@@ -167,6 +167,18 @@ impl Flow {
         Some(self.next.cast_signed() + i64::from(sequence.wrapping_sub(next).cast_signed()))
     }
 
+    /// Whether all before `offset` is done with.
+    pub(super) fn is_told_to(&self, offset: u64) -> bool {
+        self.next >= offset
+    }
+
+    /// Whether `sequence` follows bytes that were seen since the SYN.
+    pub(super) fn has_told_up_to(&self, sequence: u32) -> bool {
+        let told = 0..=self.next.cast_signed();
+        let offset = self.offset_of(sequence).filter(|_| self.start_known);
+        offset.is_some_and(|offset| told.contains(&offset))
+    }
+
     /// Whether a segment at `offset` can be part of this stream's future.
     pub(super) fn in_reach(&self, offset: i64) -> bool {
         offset <= (self.next.max(self.acknowledged) + WINDOW_MAX).cast_signed()

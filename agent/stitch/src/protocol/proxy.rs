@@ -14,6 +14,9 @@ pub enum Preface {
     Partial,
     /// A header of so many bytes, and the client's address, if it tells it.
     Header(usize, Option<SocketAddr>),
+    /// A line of so many bytes that begins like a header of version 1, but does
+    /// not keep to the protocol: receivers must refuse it (section 2.1).
+    Malformed(usize),
 }
 
 /// Section 2.1: the longest header of version 1, with its CRLF.
@@ -53,14 +56,30 @@ fn parse_v1(first: &[u8]) -> Preface {
             Preface::None
         };
     };
-    let mut words = first[..end]
-        .trim_ascii_end()
-        .split(|&byte| byte == b' ')
-        .skip(2);
-    let address = words.next().and_then(text::<IpAddr>);
-    let port = words.nth(1).and_then(text::<u16>);
-    let client = address.zip(port).map(SocketAddr::from);
-    Preface::Header(end + 1, client)
+    let size = end + 1;
+    parse_line(&first[..end], size).unwrap_or(Preface::Malformed(size))
+}
+
+/// Section 2.1; `None` if the line does not keep to it.
+fn parse_line(line: &[u8], size: usize) -> Option<Preface> {
+    let text = std::str::from_utf8(line.strip_suffix(b"\r")?).ok()?;
+    let mut words = text.split(' ').skip(1);
+    let family = words.next()?;
+    if family == "UNKNOWN" {
+        return Some(Preface::Header(size, None));
+    }
+    let mut address = || words.next()?.parse::<IpAddr>().ok();
+    let (client, server) = (address()?, address()?);
+    let (client_port, _) = (port(words.next()?)?, port(words.next()?)?);
+    let suits = |address: IpAddr| address.is_ipv4() == (family == "TCP4");
+    let keeps = words.next().is_none() && suits(client) && suits(server);
+    keeps.then(|| Preface::Header(size, Some((client, client_port).into())))
+}
+
+/// Decimal digits without leading zeros.
+fn port(word: &str) -> Option<u16> {
+    let plain = word.starts_with(|first: char| matches!(first, '1'..='9')) || word == "0";
+    plain.then(|| word.parse().ok())?
 }
 
 fn parse_v2(first: &[u8]) -> Preface {
@@ -117,10 +136,6 @@ fn v6(addresses: &[u8]) -> Option<SocketAddr> {
     Some((Ipv6Addr::from(*source), u16::from_be_bytes(*port)).into())
 }
 
-fn text<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
-    std::str::from_utf8(word).ok()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,13 +153,14 @@ mod tests {
         v2_v6.extend([0x1f, 0x90, 0, 80, 3, 0, 0]);
         let mut local = SIGNATURE_V2.to_vec();
         local.extend([0x20, 0, 0, 0]);
-        let table: [(&[u8], Option<&str>); 6] = [
+        let table: [(&[u8], Option<&str>); 7] = [
             (
                 b"PROXY TCP4 10.0.0.1 10.0.0.2 8080 80\r\n",
                 Some("10.0.0.1:8080"),
             ),
             (b"PROXY TCP6 ::1 ::2 8080 80\r\n", Some("[::1]:8080")),
             (b"PROXY UNKNOWN\r\n", None),
+            (b"PROXY UNKNOWN ::1 ::2 8080 80\r\n", None),
             (&v2, Some("10.0.0.1:8080")),
             (&v2_v6, Some("[::1]:8080")),
             (&local, None),
@@ -156,6 +172,27 @@ mod tests {
             }
             let with_more = [header, b"GET / HTTP/1.1\r\n"].concat();
             assert_eq!(parse(&with_more), Preface::Header(header.len(), client));
+        }
+    }
+
+    #[test]
+    fn lines_that_receivers_must_refuse_tell_no_client() {
+        for line in [
+            "PROXY TCP4 10.0.0.1 10.0.0.2 8080 80\n",
+            "PROXY TCP4  10.0.0.1 10.0.0.2 8080 80\r\n",
+            "PROXY TCP4 10.0.0.1 8080 80\r\n",
+            "PROXY TCP4 10.0.0.1 10.0.0.2 8080\r\n",
+            "PROXY TCP4 10.0.0.1 10.0.0.2 8080 80 1\r\n",
+            "PROXY TCP4 10.0.0.01 10.0.0.2 8080 80\r\n",
+            "PROXY TCP4 10.0.0.1 10.0.0.2 08080 80\r\n",
+            "PROXY TCP4 10.0.0.1 10.0.0.2 +8080 80\r\n",
+            "PROXY TCP4 10.0.0.1 10.0.0.2 8080 65536\r\n",
+            "PROXY TCP4 ::1 ::2 8080 80\r\n",
+            "PROXY TCP6 10.0.0.1 10.0.0.2 8080 80\r\n",
+            "PROXY UNKNOWN8080\r\n",
+        ] {
+            let malformed = Preface::Malformed(line.len());
+            assert_eq!(parse(line.as_bytes()), malformed, "{line}");
         }
     }
 

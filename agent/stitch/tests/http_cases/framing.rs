@@ -75,6 +75,21 @@ pub(super) fn framing() -> Vec<Case> {
             ),
             &["GET /a 200 0/8 Complete misplaced_chunked"],
         ),
+        case(
+            "chunked by the framework and again by the server",
+            one(
+                "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n\
+                 1\r\na\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            )
+            .request(GET)
+            .response(OK),
+            &[
+                "POST /a 200 1/2 Complete misplaced_chunked",
+                "GET /a 200 0/2 Complete",
+            ],
+        ),
     ]
 }
 

@@ -101,6 +101,19 @@ pub(super) fn refused_heads() -> Vec<Case> {
             &["GET /a 200 0/2 Complete sloppy_start_line"],
         ),
         case(
+            "the name of the protocol in small letters (RFC 9112 section 2.3)",
+            one(
+                "GET /a http/1.1\r\nHost: x\r\n\r\n",
+                "HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\nno",
+            ),
+            &["GET /a 400 0/2 Complete sloppy_start_line"],
+        ),
+        case(
+            "DEL in a target (RFC 3986 section 2)",
+            one("GET /a\x7fb HTTP/1.1\r\nHost: x\r\n\r\n", OK),
+            &["GET /a\\x7fb 200 0/2 Complete sloppy_start_line"],
+        ),
+        case(
             "CR alone in a value (RFC 9112 section 2.2)",
             one(
                 "GET /a HTTP/1.1\r\nHost: x\r\nA: b\rContent-Length: 5\r\n\r\n",
@@ -157,6 +170,15 @@ pub(super) fn refused_bodies() -> Vec<Case> {
             ],
         ),
         case(
+            "parameters of chunked (RFC 9112 section 7.1)",
+            one(
+                "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;q=1\r\n\r\n\
+                 1\r\na\r\n0\r\n\r\n",
+                OK,
+            ),
+            &["POST /a 200 1/2 Complete obscured_encoding"],
+        ),
+        case(
             "both lengths, and no chunks (RFC 9112 section 6.3)",
             one(
                 GET,
@@ -204,6 +226,18 @@ pub(super) fn refused_bodies() -> Vec<Case> {
             ),
             &["POST /a 200 1/2 Complete invalid_field"],
         ),
+        Case {
+            nested: true,
+            ..case(
+                "a request among the trailers (RFC 9112 section 7.1.2)",
+                one(
+                    "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+                     1\r\na\r\n0\r\nGET /b?c=:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+                    OK,
+                ),
+                &["POST /a 200 1/2 Complete invalid_field"],
+            )
+        },
         case(
             "the end of a request cannot be told, so it is not answered early",
             one(

@@ -76,6 +76,16 @@ pub(super) fn tolerance() -> Vec<Case> {
             &["GET /a 200 0/2 Complete for 10.0.0.1:4000"],
         ),
         case(
+            "a PROXY line that must be refused",
+            one(format!("PROXY TCP4 10.0.0.1 4000 80\r\n{GET}"), OK)
+                .request(GET)
+                .response(OK),
+            &[
+                "GET /a 200 0/2 Complete sloppy_start_line",
+                "GET /a 200 0/2 Complete",
+            ],
+        ),
+        case(
             "HTTP/0.9 answers",
             one("GET /a HTTP/1.0\r\n\r\n", "<p>It works</p>\r\n").response("and goes on"),
             &["GET /a no-status 0/28 Complete no_status_line"],

@@ -43,6 +43,15 @@ impl Conversation {
         self
     }
 
+    /// The handshake with data in its SYN (RFC 7413).
+    pub(crate) fn fast_open(mut self, payload: &str) -> Self {
+        self.push(C, 0, false, "S", payload.as_bytes());
+        self.next[C] = self.next[C].wrapping_add(1 + payload.len() as u32);
+        self.next[S] = self.next[S].wrapping_add(1);
+        self.push(S, -1, true, "S", b"");
+        self
+    }
+
     /// `from` sends bytes.
     pub(crate) fn send(mut self, from: usize, payload: impl AsRef<[u8]>) -> Self {
         let payload = payload.as_ref();

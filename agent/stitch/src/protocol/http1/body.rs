@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes};
 use crate::exchange::{Anomalies, Anomaly, Message};
 
 use super::framing::Framing;
+use super::head::is_token_byte;
 
 /// How far a body has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,8 @@ enum Place {
 enum Trailer {
     Nothing,
     Name,
-    Field,
+    /// Behind the colon, or where the line can be no field any more.
+    Rest,
 }
 
 /// What became of the bytes or the hole that a body was given.
@@ -312,9 +314,14 @@ impl Chunked {
             (Place::Trailer(Trailer::Nothing), b'\r') => Some(self.place),
             (Place::Trailer(line), _) => {
                 self.extra += 1;
-                Some(Place::Trailer(match (line, byte) {
-                    (Trailer::Name, b':') | (Trailer::Field, _) => Trailer::Field,
-                    _ => Trailer::Name,
+                Some(Place::Trailer(match line {
+                    Trailer::Rest => Trailer::Rest,
+                    Trailer::Name if byte == b':' => Trailer::Rest,
+                    _ if is_token_byte(byte) => Trailer::Name,
+                    _ => {
+                        anomalies.insert(Anomaly::InvalidField);
+                        Trailer::Rest
+                    }
                 }))
             }
             (Place::Size { .. } | Place::DataEnd, _) => None,

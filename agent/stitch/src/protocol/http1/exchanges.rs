@@ -108,7 +108,8 @@ impl Http1 {
                 self.end_doubt(context);
             }
         }
-        self.queue.settle_in_silence(context.counters);
+        let complete = self.missed.is_none();
+        self.queue.settle_in_silence(complete, context.counters);
     }
 
     /// The next thing to tell.
@@ -303,7 +304,8 @@ impl Http1 {
                 // What was not copied of a call is the rest of this message: few
                 // clients write the next one in the same call, but for those that
                 // do not wait for answers.
-                if loss.events || loss.bytes == 0 || self.queue.pipelines() {
+                let pipelines = self.queue.pipelines() || self.queue.open() > 1;
+                if loss.events || loss.bytes == 0 || pipelines {
                     self.miss_requests(0);
                 }
             }

@@ -25,6 +25,8 @@ pub enum Framing {
 pub struct Noted<'a> {
     length: Length,
     coding: Coding,
+    /// `chunked` has parameters, of which there are none.
+    with_parameters: bool,
     /// The last `Upgrade` field.
     pub upgrade: Option<&'a [u8]>,
     /// Whether the client waits for 100 (Continue).
@@ -49,6 +51,9 @@ enum Coding {
     /// The field is there, but names none.
     Empty,
     Chunked,
+    /// `chunked` is the last, but was there before: some servers and the
+    /// frameworks on them both add it, and the body is chunked once.
+    ChunkedAgain,
     Misplaced,
     Other,
 }
@@ -87,7 +92,7 @@ impl<'a> Noted<'a> {
             anomalies.insert(Anomaly::EncodingNotChunked);
         }
         match (self.coding, self.length) {
-            (Coding::Chunked, length) => length.instead_of_chunks(),
+            (Coding::Chunked | Coding::ChunkedAgain, length) => length.instead_of_chunks(),
             (Coding::Other | Coding::Misplaced, _) => Framing::Unknown,
             (Coding::Absent | Coding::Empty, length) => length.framing().unwrap_or(Framing::None),
         }
@@ -98,7 +103,7 @@ impl<'a> Noted<'a> {
     pub fn response(&self, version: Version, anomalies: &mut Anomalies) -> Framing {
         self.note(version, anomalies);
         match (self.coding, self.length) {
-            (Coding::Chunked, length) => length.instead_of_chunks(),
+            (Coding::Chunked | Coding::ChunkedAgain, length) => length.instead_of_chunks(),
             (Coding::Other | Coding::Misplaced, _) => Framing::UntilClose,
             (Coding::Absent | Coding::Empty, length) => {
                 length.framing().unwrap_or(Framing::UntilClose)
@@ -115,8 +120,11 @@ impl<'a> Noted<'a> {
                 anomalies.insert(Anomaly::EncodingInHttp10);
             }
         }
-        if self.coding == Coding::Misplaced {
+        if matches!(self.coding, Coding::ChunkedAgain | Coding::Misplaced) {
             anomalies.insert(Anomaly::MisplacedChunked);
+        }
+        if self.with_parameters {
+            anomalies.insert(Anomaly::ObscuredEncoding);
         }
         match self.length {
             Length::Absent | Length::Once(_) => {}
@@ -144,10 +152,12 @@ impl<'a> Noted<'a> {
     fn add_coding(&mut self, value: &[u8]) {
         for item in value.split(|&byte| byte == b',') {
             let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
+            let parameters = name.len() < item.len();
             let name = name.trim_ascii();
             // Before RFC 7230, "identity" said that there is none; behind
             // another coding it says nothing that makes sense.
-            let none = name.eq_ignore_ascii_case(b"identity") && self.coding != Coding::Chunked;
+            let none = name.eq_ignore_ascii_case(b"identity")
+                && !matches!(self.coding, Coding::Chunked | Coding::ChunkedAgain);
             if name.is_empty() || none {
                 if self.coding == Coding::Absent {
                     self.coding = Coding::Empty;
@@ -155,8 +165,12 @@ impl<'a> Noted<'a> {
                 continue;
             }
             let chunked = name.eq_ignore_ascii_case(b"chunked");
+            self.with_parameters |= chunked && parameters;
             self.coding = match self.coding {
-                Coding::Chunked | Coding::Misplaced => Coding::Misplaced,
+                Coding::Chunked | Coding::ChunkedAgain | Coding::Misplaced if chunked => {
+                    Coding::ChunkedAgain
+                }
+                Coding::Chunked | Coding::ChunkedAgain | Coding::Misplaced => Coding::Misplaced,
                 Coding::Absent | Coding::Empty | Coding::Other if chunked => Coding::Chunked,
                 Coding::Absent | Coding::Empty | Coding::Other => Coding::Other,
             };

@@ -228,6 +228,11 @@ pub fn is_usual(method: &[u8]) -> bool {
     USUAL_METHODS.contains(&method)
 }
 
+/// Whether a byte may be part of a token (RFC 9110 section 5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Whether a message may begin like this. Looks at the first few bytes only,
 /// or at the whole first line if it is there.
 pub fn is_plausible(first: &[u8]) -> bool {
@@ -393,7 +398,9 @@ fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
     let target = line[method_end..version_start].trim_ascii();
     let method = &line[..method_end];
     let fits = method.len() <= MAX_METHOD && is_token(method);
-    let control = target.iter().any(|&byte| byte < b' ' && byte != b'\t');
+    let control = target
+        .iter()
+        .any(|&byte| byte.is_ascii_control() && byte != b'\t');
     // HTTP/2 begins with a request line of its own.
     let preface = method == b"PRI" && version == Version::Other;
     if !fits || target.is_empty() || (control && !is_usual(method)) || preface {
@@ -479,7 +486,14 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
 }
 
 fn version(text: &[u8], anomalies: &mut Anomalies) -> Option<Version> {
-    match text.strip_prefix(b"HTTP/")? {
+    let (name, number) = text.split_at_checked(b"HTTP/".len())?;
+    if !name.eq_ignore_ascii_case(b"HTTP/") {
+        return None;
+    }
+    if name != b"HTTP/" {
+        anomalies.insert(Anomaly::SloppyStartLine);
+    }
+    match number {
         b"0.9" => Some(Version::Http09),
         [b'1', b'.', digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
         [b'0'..=b'9', b'.', b'0'..=b'9'] => {
@@ -501,8 +515,5 @@ fn is_blank(byte: u8) -> bool {
 
 /// RFC 9110 section 5.6.2.
 fn is_token(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !text.is_empty() && text.iter().copied().all(is_token_byte)
 }

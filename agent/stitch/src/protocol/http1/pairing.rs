@@ -23,6 +23,8 @@ pub use self::loose::Answer;
 pub struct Queue {
     slots: Slots,
     loose: Option<Box<Loose>>,
+    /// Pairing was once not by counting.
+    was_loose: bool,
     /// Whether the client waits for each response before its next request: up
     /// with each request that did, far down with each that did not.
     patience: i8,
@@ -117,6 +119,11 @@ impl Queue {
     /// Whether responses cannot be paired by counting.
     pub fn is_loose(&self) -> bool {
         self.loose.is_some()
+    }
+
+    /// Whether all responses so far were paired by counting, or would have been.
+    pub fn is_exact(&self) -> bool {
+        !self.was_loose
     }
 
     /// Whether the client is not known to wait for each response.
@@ -346,7 +353,13 @@ impl Pending {
             answered: false,
         }
     }
+
     fn is_head(&self) -> bool {
         &self.exchange.request.method[..] == b"HEAD"
+    }
+
+    /// Whether it may be answered by 100 (Continue) first.
+    fn expects(&self) -> bool {
+        self.exchange.request.fields.first("expect").is_some()
     }
 }

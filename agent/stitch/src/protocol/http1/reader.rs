@@ -329,9 +329,11 @@ impl Reader {
             }
             Preface::Header(size, client) => {
                 self.proxied_client = client;
-                input.bytes.advance(size);
-                input.offset += size as u64;
-                input.first = input.at;
+                input.pass_preface(size);
+            }
+            Preface::Malformed(size) => {
+                self.next_anomalies.insert(Anomaly::SloppyStartLine);
+                input.pass_preface(size);
             }
             Preface::None => {}
         }

@@ -36,6 +36,10 @@ impl Http1 {
         }
         self.count_first_response();
         let Some(target) = self.queue.assign(context.counters) else {
+            if self.way(requests).reader.is_lost() {
+                // Its request lies in what was not captured behind the last one.
+                self.miss_requests(0);
+            }
             self.early = Some(head);
             return;
         };
@@ -70,12 +74,18 @@ impl Http1 {
 
     /// A response that came long before any of the request that follows it is no
     /// answer to that one (RFC 9112 section 9.2), unless it is the last that the
-    /// client can get.
+    /// client can get. Where responses may have been paired with the wrong requests
+    /// before, one that came any earlier shows that they were.
     pub(super) fn drop_unasked(&mut self, context: &mut Context<'_>) {
         let (requests, responses) = (opposite(self.responses()), self.responses());
         let asked = self.way(requests).reader.message().first.time;
         let came = self.way(responses).reader.message().last.time;
-        let early = self.early.take_if(|_| asked.since(came) >= UNASKED);
+        let before = if self.queue.is_exact() {
+            asked.since(came) >= UNASKED
+        } else {
+            asked > came
+        };
+        let early = self.early.take_if(|_| before);
         let Some(head) = early else { return };
         let Start::Response { status, version } = head.start else {
             return;
@@ -216,8 +226,9 @@ impl Http1 {
                     marks,
                     ended: false,
                 };
+                let complete = self.missed.is_none();
                 let limit = context.limits.pending;
-                if self.queue.float(answer, limit, context.counters) {
+                if self.queue.float(answer, complete, limit, context.counters) {
                     self.target = Some(Target::Front);
                 }
             }

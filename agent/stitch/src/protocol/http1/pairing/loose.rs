@@ -56,9 +56,13 @@ pub(super) struct Loose {
 /// A response is hardly smaller than this.
 const SMALL_RESPONSE: u64 = 32;
 
+/// 100 (Continue) and a final response are hardly smaller than this together.
+const SMALL_RESPONSES: u64 = SMALL_RESPONSE + b"HTTP/1.1 100 Continue\r\n\r\n".len() as u64;
+
 impl Queue {
     /// Responses to requests that were never seen may come first.
     pub fn begin_loose(&mut self) {
+        self.was_loose = true;
         let loose = self.loose.get_or_insert_default();
         loose.missed_requests = true;
     }
@@ -89,9 +93,16 @@ impl Queue {
     }
 
     /// Takes the response that was assigned to [`Target::Floating`]; returns
-    /// whether it has found its request, which is then in front. `limit` is that of
+    /// whether it has found its request, which is then in front. `complete` says
+    /// that no request was missed since the last one; `limit` is that of
     /// [`crate::protocol::Limits::pending`].
-    pub fn float(&mut self, answer: Answer, limit: usize, counters: &mut Counters) -> bool {
+    pub fn float(
+        &mut self,
+        answer: Answer,
+        complete: bool,
+        limit: usize,
+        counters: &mut Counters,
+    ) -> bool {
         let kept = self.loose.as_ref().map_or(0, |loose| loose.bytes);
         if kept >= limit {
             counters.pending_limit += 1;
@@ -118,7 +129,7 @@ impl Queue {
         }
         loose.bytes += answer.bytes();
         loose.answers.push_back(answer);
-        loose.counts(open) && !loose.unconfirmed && self.align(counters)
+        complete && loose.counts(open) && !loose.unconfirmed && self.align(counters)
     }
 
     /// The floating response that came last.
@@ -140,7 +151,10 @@ impl Queue {
         let waited = self.open() as u64;
         match self.slots.front() {
             Some(Slot::Request(pending)) if !pending.taken => {
-                self.finish(Outcome::Gap, counters);
+                let interim = pending.expects() && !loss.events && loss.bytes < SMALL_RESPONSES;
+                if !interim {
+                    self.finish(Outcome::Gap, counters);
+                }
             }
             Some(Slot::Missed { .. }) => {
                 self.slots.pop_front();
@@ -165,6 +179,7 @@ impl Queue {
             loose.owed = 0;
             return;
         }
+        self.was_loose = true;
         self.loose = Some(Box::new(Loose {
             unconfirmed,
             missed_responses: true,
@@ -195,9 +210,10 @@ impl Queue {
 
     /// All has been silent for long: unless the client pipelines, whatever was
     /// to be answered has been, and in any case that is over.
-    pub fn settle_in_silence(&mut self, counters: &mut Counters) {
+    /// `complete` says that no request was missed since the last one.
+    pub fn settle_in_silence(&mut self, complete: bool, counters: &mut Counters) {
         if !self.is_unconfirmed() {
-            self.settle(self.counts() || self.patience >= 0, counters);
+            self.settle(complete && self.counts() || self.patience >= 0, counters);
         }
         self.patience = self.patience.max(0);
     }
@@ -302,6 +318,7 @@ impl Queue {
     /// Requests were missed in front of the open ones.
     pub(super) fn loosen_by(&mut self, at_least: u32, counters: &mut Counters) {
         let mut later = std::mem::take(&mut self.slots);
+        self.was_loose = true;
         self.loose = Some(Box::new(Loose {
             missed_requests: true,
             owed: at_least,

@@ -46,6 +46,13 @@ pub(super) const TELLING: usize = 48;
 const NAMING: usize = 8;
 
 impl Input {
+    /// What stands in front of all messages ends after so many bytes.
+    pub(super) fn pass_preface(&mut self, size: usize) {
+        self.bytes.advance(size);
+        self.offset += size as u64;
+        self.first = self.at;
+    }
+
     /// RFC 9112 section 2.2: empty lines before a start line are ignored. So is
     /// white space before a request line, as some servers do; returns whether
     /// there was any.
@@ -133,7 +140,9 @@ impl PartialHead {
         let head = match head::parse(&raw) {
             Parsed::Whole(head, _) => Some(head),
             _ => head::parse_tolerantly(&raw, whole)
-                .or_else(|| kind.is_none().then(|| head::parse_simple(&raw)).flatten()),
+                .or_else(|| kind.is_none().then(|| head::parse_simple(&raw)).flatten())
+                // The line of a request over the limit: its target is long.
+                .or_else(|| (!whole).then(|| head::parse_cut(&raw, true)).flatten()),
         };
         match head {
             Some(mut head) if kind.is_none_or(|kind| kind == head.kind()) => {
