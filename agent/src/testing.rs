@@ -60,7 +60,6 @@ pub(crate) fn exchange(method: &str, target: &str, status: u16) -> Exchange {
         response: Some(Response {
             status: Some(status),
             version: Version::Http11,
-            fields: Fields::default(),
             message: message(12),
         }),
         interim: 0,

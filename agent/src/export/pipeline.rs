@@ -93,12 +93,11 @@ impl Pipeline {
     }
 
     /// Hands over spans; takes them all.
-    pub fn give(&self, mut spans: impl Iterator<Item = Span>) {
-        let Some(first) = spans.next() else {
-            return;
-        };
-        let count = self.shared.take(std::iter::once(first).chain(spans));
-        self.counters.ticket(count).exported(0);
+    pub fn give(&self, spans: impl Iterator<Item = Span>) {
+        let count = self.shared.take(spans);
+        if count > 0 {
+            self.counters.ticket(count).exported(0);
+        }
     }
 
     /// Lets everything through that was handed over, ends the outputs, and says

@@ -90,15 +90,14 @@ pub struct Request {
     pub message: Message,
 }
 
-/// A response message (RFC 9112 section 4).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A response message (RFC 9112 section 4). Nothing that a span tells is in its
+/// header section, so that is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Response {
     /// 101, or 200 to 999; `None` for an HTTP/0.9 answer, which has none.
     pub status: Option<u16>,
     /// The protocol version.
     pub version: Version,
-    /// The header section.
-    pub fields: Fields,
     /// What both messages have.
     pub message: Message,
 }

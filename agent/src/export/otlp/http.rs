@@ -7,7 +7,7 @@ use wirespan_stitch::exchange::{
 };
 use wirespan_stitch::span::Span;
 
-use super::attribute::Attributes;
+use super::attribute::{Attributes, text};
 use super::broken_off;
 use super::forwarded::Forwarded;
 use super::target::{QueryPolicy, Target, shown_query, split_port};
@@ -62,9 +62,9 @@ fn known_method(method: &[u8]) -> Option<&'static str> {
 
 fn put_url(attributes: &mut Attributes<'_>, span: &Span, policy: QueryPolicy) {
     let request = &span.exchange.request;
-    let text = String::from_utf8_lossy(&request.target);
-    let target = Target::parse(&text, request.method == b"CONNECT".as_slice());
-    let host = request.fields.first("host").map(String::from_utf8_lossy);
+    let target = text(&request.target);
+    let target = Target::parse(&target, request.method == b"CONNECT".as_slice());
+    let host = request.fields.first("host").map(text);
     let host = host.as_deref().filter(|host| !host.is_empty());
     let said = match span.kind {
         Role::Server => Forwarded::of(&request.fields),

@@ -42,7 +42,7 @@ pub fn write_span(writer: &mut Writer, field: u32, span: &Span, query: QueryPoli
     writer.message(field, |writer| {
         writer.field(1, &span.trace_id.0);
         writer.field(2, &span.span_id.0);
-        writer.known(3, String::from_utf8_lossy(&span.trace_state).as_bytes());
+        writer.known(3, attribute::text(&span.trace_state).as_bytes());
         if let Some(parent) = span.parent {
             writer.field(4, &parent.0);
         }

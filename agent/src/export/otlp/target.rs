@@ -97,8 +97,11 @@ pub(super) fn split_port(authority: &str) -> (&str, Option<u16>) {
             rest.strip_prefix(':').and_then(|port| port.parse().ok()),
         );
     }
-    match authority.split_once(':') {
-        Some((host, port)) if !port.contains(':') => (host, port.parse().ok()),
+    // Several times as fast as to search for a `char`, and for nearly every span.
+    match authority.bytes().rposition(|byte| byte == b':') {
+        Some(colon) if !authority[..colon].bytes().any(|byte| byte == b':') => {
+            (&authority[..colon], authority[colon + 1..].parse().ok())
+        }
         _ => (authority, None),
     }
 }

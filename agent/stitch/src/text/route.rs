@@ -27,8 +27,11 @@ pub fn route(method: &[u8], target: &[u8]) -> u64 {
 
 /// The path of `target` with what varies replaced: `/users/{id}/orders`.
 pub fn template(target: &[u8]) -> SmallVec<[u8; 128]> {
-    let mut template = SmallVec::new();
     let path = Target::parse(target).path;
+    if is_plain(path) {
+        return SmallVec::from_slice(path);
+    }
+    let mut template = SmallVec::new();
     for (index, segment) in path.split(|&byte| byte == b'/').enumerate() {
         if index > 0 {
             template.push(b'/');
@@ -40,6 +43,22 @@ pub fn template(target: &[u8]) -> SmallVec<[u8; 128]> {
         write_segment(segment, &mut template);
     }
     template
+}
+
+/// Whether a path is its own template at first sight, as most are: no digits, and
+/// no word so long that it may be anything else.
+fn is_plain(path: &[u8]) -> bool {
+    let (mut word, mut depth) = (0, 0);
+    path.iter().all(|byte| {
+        word = if byte.is_ascii_alphabetic() {
+            word + 1
+        } else {
+            0
+        };
+        depth += usize::from(*byte == b'/');
+        let may_vary = byte.is_ascii_digit() || matches!(byte, b'%' | b'@');
+        !may_vary && word < MIN_MIXED && depth <= MAX_SEGMENTS
+    })
 }
 
 /// UUIDs, mail addresses and free text vary as a whole; else the parts between
@@ -203,6 +222,18 @@ mod tests {
         #[test]
         fn arbitrary_bytes_do_no_harm(target in prop::collection::vec(any::<u8>(), 0..200)) {
             template(&target);
+        }
+
+        #[test]
+        fn what_is_plain_is_its_own_template(path in "(/|[a-zA-Z-]{1,14}|[0-9@%.]){0,24}") {
+            let mut template = SmallVec::new();
+            for (index, segment) in path.as_bytes().split(|&byte| byte == b'/').enumerate() {
+                if index > 0 {
+                    template.push(b'/');
+                }
+                write_segment(segment, &mut template);
+            }
+            prop_assert!(!is_plain(path.as_bytes()) || template[..] == *path.as_bytes());
         }
 
         #[test]

@@ -64,13 +64,13 @@ impl<'a> Noted<'a> {
         let mut noted = Self::default();
         for (name, value) in fields.iter() {
             match name.len() {
-                4 if name.eq_ignore_ascii_case(b"host") => noted.hosts += 1,
-                6 if name.eq_ignore_ascii_case(b"expect") => {
+                4 if is(name, b"Host") => noted.hosts += 1,
+                6 if is(name, b"Expect") => {
                     noted.expects |= value.eq_ignore_ascii_case(b"100-continue");
                 }
-                7 if name.eq_ignore_ascii_case(b"upgrade") => noted.upgrade = Some(value),
-                14 if name.eq_ignore_ascii_case(b"content-length") => noted.add_length(value),
-                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => noted.add_coding(value),
+                7 if is(name, b"Upgrade") => noted.upgrade = Some(value),
+                14 if is(name, b"Content-Length") => noted.add_length(value),
+                17 if is(name, b"Transfer-Encoding") => noted.add_coding(value),
                 _ => {}
             }
         }
@@ -196,6 +196,12 @@ impl Length {
             Self::Conflicting | Self::Invalid => Some(Framing::Unknown),
         }
     }
+}
+
+/// Whether a field has this name, which is given as it is usually written: then
+/// there is no need to compare it letter by letter.
+fn is(name: &[u8], usual: &[u8]) -> bool {
+    name == usual || name.eq_ignore_ascii_case(usual)
 }
 
 fn number(digits: &[u8]) -> Option<u64> {

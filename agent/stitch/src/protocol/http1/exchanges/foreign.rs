@@ -1,7 +1,7 @@
 //! What is no head where a head should be.
 
 use crate::event::Direction;
-use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Fields, Response, Version};
+use crate::exchange::{Anomalies, Anomaly, CaptureMarks, Response, Version};
 use crate::protocol::Protocol;
 use crate::stream::Piece;
 
@@ -64,7 +64,6 @@ impl Http1 {
         let response = Response {
             status: None,
             version: Version::Http09,
-            fields: Fields::default(),
             message: reader.message(),
         };
         let mut anomalies = Anomalies::default();

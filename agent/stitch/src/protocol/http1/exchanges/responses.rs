@@ -62,7 +62,6 @@ impl Http1 {
         let response = Response {
             status: Some(status),
             version,
-            fields: head.fields,
             message,
         };
         self.answer(response, anomalies, marks, context);

@@ -49,8 +49,6 @@ pub(super) struct Loose {
     pub(super) paid: u32,
     /// Responses since the oldest open request; at most as many as those.
     pub(super) answers: VecDeque<Answer>,
-    /// Bytes of memory that those keep, about.
-    bytes: usize,
 }
 
 /// A response is hardly smaller than this.
@@ -103,7 +101,7 @@ impl Queue {
         limit: usize,
         counters: &mut Counters,
     ) -> bool {
-        let kept = self.loose.as_ref().map_or(0, |loose| loose.bytes);
+        let kept = self.loose.as_ref().map_or(0, |loose| loose.held());
         if kept >= limit {
             counters.pending_limit += 1;
             counters.responses_unmatched += 1;
@@ -122,12 +120,10 @@ impl Queue {
             return false;
         }
         if loose.answers.len() >= open {
-            let oldest = loose.answers.pop_front();
-            loose.bytes -= oldest.map_or(0, |oldest| oldest.bytes());
+            loose.answers.pop_front();
             counters.responses_unmatched += 1;
             self.patience = LEAST_PATIENT;
         }
-        loose.bytes += answer.bytes();
         loose.answers.push_back(answer);
         complete && loose.counts(open) && !loose.unconfirmed && self.align(counters)
     }
@@ -338,12 +334,11 @@ impl Loose {
     /// The answers have been given up.
     pub(super) fn clear(&mut self) {
         self.answers.clear();
-        self.bytes = 0;
     }
 
     /// Bytes of memory that the answers keep, about.
     pub(super) fn held(&self) -> usize {
-        self.bytes
+        self.answers.len() * size_of::<Answer>()
     }
 
     /// Whether there are responses, and all have ended.
@@ -358,10 +353,6 @@ impl Loose {
 }
 
 impl Answer {
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + self.response.fields.size()
-    }
-
     /// The response has ended.
     pub fn end(&mut self, message: Message, anomalies: Anomalies, marks: CaptureMarks) {
         self.response.message = message;
