@@ -89,7 +89,9 @@ impl Seen {
         direction: Direction,
     ) -> BTreeMap<SocketId, BTreeSet<Task>> {
         let mut tasks: BTreeMap<_, BTreeSet<Task>> = BTreeMap::new();
-        for data in &self.data {
+        // While a handler is at work, another goroutine waits for the first byte of
+        // the next request, and gets it if that is early.
+        for data in self.data.iter().filter(|data| data.length > 1) {
             let end = if local {
                 data.connection.local
             } else {
