@@ -3,7 +3,7 @@
 //! answer, is that request's.
 
 use super::call::Call;
-use super::evidence::{Beginning, EXACT, Said};
+use super::said::{Beginning, EXACT, Said};
 use super::scene::Scene;
 use crate::event::Task;
 use crate::exchange::Moment;

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::adjacency::{Kind, MAX_STEPS, Manner};
 use super::batch::{Cue, Place, Writes};
 use super::call::Anchor;
-use super::evidence::{Beginning, Said};
+use super::said::{Beginning, Said};
 use super::scene::{Read, Scene, Thread};
 use crate::exchange::Moment;
 use crate::span::Method;

@@ -1,7 +1,7 @@
 //! Evidence: the call carries a trace context or request id that an open
 //! request carried. Exact; several requests of one trace share it.
 
-use super::evidence::{Beginning, EXACT, Said};
+use super::said::{Beginning, EXACT, Said};
 use super::scene::Scene;
 use crate::span::Method;
 

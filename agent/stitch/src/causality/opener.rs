@@ -2,7 +2,7 @@
 //! mostly for the task that opened it, or that created the one which did.
 
 use super::coroutine;
-use super::evidence::{Beginning, Said};
+use super::said::{Beginning, Said};
 use super::scene::Scene;
 
 /// Weight of the opener: the connection may have gone to another waiting call.

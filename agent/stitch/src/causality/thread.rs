@@ -3,7 +3,7 @@
 //! calls before it. Worth nothing where threads serve many at once: how often
 //! they were seen to is in [`Habits`](super::scene::Habits).
 
-use super::evidence::{Beginning, EXACT, Said};
+use super::said::{Beginning, EXACT, Said};
 use super::scene::{Habits, Scene};
 use crate::exchange::Moment;
 use crate::span::Method;

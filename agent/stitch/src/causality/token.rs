@@ -1,7 +1,7 @@
 //! Evidence: distinctive tokens that the call and a request have in common.
 //! The fewer requests carry a token, the more it says.
 
-use super::evidence::{Beginning, Said};
+use super::said::{Beginning, Said};
 use super::scene::Scene;
 use crate::span::Method;
 
