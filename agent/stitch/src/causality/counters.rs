@@ -26,6 +26,9 @@ pub struct Counters {
     /// Turns of event loops that have no deadline, since too many have: they end
     /// when their thread reads again.
     pub turns_untimed: u64,
+    /// Calls of pooled clients of whose waiting not all was weighed: for want of
+    /// steps, or since the answer took too long.
+    pub queues_cut: u64,
     /// Tables of a process that were full and begin anew: its threads, who opened
     /// its connections, its callees, which routes make which calls, what follows
     /// what.

@@ -37,6 +37,7 @@ mod opener;
 mod owner;
 mod path;
 mod pool;
+mod queue;
 mod request;
 mod rhythm;
 mod route;

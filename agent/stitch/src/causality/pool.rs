@@ -54,6 +54,14 @@ impl Pools {
         }
     }
 
+    /// Whether all of several connections are busy.
+    pub(super) fn is_full(&self, callee: u64) -> bool {
+        self.0.get(&callee).is_some_and(|pool| {
+            let most = pool.most.max(pool.most_before);
+            pool.busy >= most
+        })
+    }
+
     /// Whether one more call takes the last of several connections.
     pub(super) fn is_full_with_one_more(&self, callee: u64) -> bool {
         self.0.get(&callee).is_some_and(|pool| {

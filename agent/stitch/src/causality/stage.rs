@@ -286,6 +286,7 @@ impl Causality {
         let limits = std::mem::take(&mut entry.owner.scene.limits);
         self.counters.turns_cut += limits.turns_cut;
         self.counters.turns_untimed += limits.turns_untimed;
+        self.counters.queues_cut += limits.queues_cut;
         self.counters.tables_cleared += limits.tables_cleared;
         for id in self.gone.drain(..) {
             self.exchanges.remove(&id);

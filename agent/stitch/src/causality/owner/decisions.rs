@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Desk, Owner};
 use crate::causality::act::{Decision, ExchangeId};
 use crate::causality::confidence::{self, Odds};
-use crate::causality::{belief, event_loop, route};
+use crate::causality::{belief, event_loop, queue, route};
 use crate::span::Method;
 
 /// A call is decided earlier than its deadline, by up to this share of the lag,
@@ -47,6 +47,9 @@ impl Owner {
             event_loop::weigh_again(solver.scene, *call);
             if desk.config.uses(Method::Route) {
                 route::weigh(solver.scene, *call);
+            }
+            if desk.config.uses(Method::Queue) {
+                queue::weigh(solver.scene, *call);
             }
             solver.weigh_cause(*call);
         }

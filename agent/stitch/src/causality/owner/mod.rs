@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 
 use crate::causality::act::{Decision, ExchangeId, Features};
+use crate::causality::adjacency::Kind;
 use crate::causality::batch::Written;
 use crate::causality::call::{Call, Weights};
 use crate::causality::config::Config;
@@ -21,6 +22,7 @@ use crate::causality::event_loop;
 use crate::causality::evidence::{AT_CALL, AT_RESPONSE};
 use crate::causality::model::Model;
 use crate::causality::path::mix;
+use crate::causality::queue::Message;
 use crate::causality::request::Request;
 use crate::causality::said::{Beginning, Said};
 use crate::causality::scene::Scene;
@@ -130,6 +132,11 @@ impl Owner {
             }
         }
         self.end_turn(at.task, desk);
+        let message = Message::Request {
+            id: id.0,
+            route: features.route,
+        };
+        self.queue(message, at, desk.config);
         let slot = self.scene.add_request(Request::new(id, at, features));
         if self.calls {
             self.solver(desk.config).locate(slot);
@@ -215,6 +222,17 @@ impl Owner {
         if let Some((_, manner)) = call.after.filter(|_| !in_turn) {
             self.scene.adjacency.wrote(manner);
         }
+        let message = Message::Call {
+            id: id.0,
+            asked,
+            callee: features.callee,
+            socket,
+            first: features.first_on_socket,
+            handed_on: call
+                .after
+                .is_some_and(|(_, manner)| manner.kind == Kind::HandedOn),
+        };
+        self.queue(message, at, desk.config);
         let slot = self.scene.add_call(call);
         self.solver(desk.config).weigh_cause(slot);
         self.scene.calls(at, slot, id);
@@ -232,6 +250,10 @@ impl Owner {
     pub(super) fn responded(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
         if !self.scene.respond(slot, at) {
             return;
+        }
+        if let Some(request) = self.scene.requests.get(slot) {
+            let message = Message::Response { id: request.id.0 };
+            self.queue(message, at, desk.config);
         }
         if !self.calls {
             // Who never calls is nobody's cause: nothing to learn, nothing to keep.
@@ -294,6 +316,10 @@ impl Owner {
         if !self.scene.answer(slot, at) {
             return;
         }
+        if let Some(call) = self.scene.calls.get(slot) {
+            let message = Message::Answer { id: call.id.0 };
+            self.queue(message, at, desk.config);
+        }
         if let Some(parent) = self.scene.calls.get(slot).and_then(|call| call.parent) {
             self.scene.touch(parent);
             self.solver(desk.config).locate(parent);
@@ -342,6 +368,14 @@ impl Owner {
             if self.scene.requests.get(slot).is_some_and(|r| r.id == id) {
                 self.forget(slot, desk);
             }
+        }
+    }
+
+    fn queue(&mut self, message: Message, at: Moment, config: &Config) {
+        if config.uses(Method::Queue) {
+            let (cut, cleared) = self.scene.queues.add(message, at.task.tid, at.time);
+            self.scene.limits.queues_cut += cut;
+            self.scene.limits.tables_cleared += cleared;
         }
     }
 

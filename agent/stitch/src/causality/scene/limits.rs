@@ -7,6 +7,8 @@ pub(in crate::causality) struct Limits {
     pub(in crate::causality) turns_cut: u64,
     /// Turns that have no deadline: they end when their thread reads again.
     pub(in crate::causality) turns_untimed: u64,
+    /// Looks at who waits for a connection that were cut short.
+    pub(in crate::causality) queues_cut: u64,
     /// Tables of facts that were full: they begin anew.
     pub(in crate::causality) tables_cleared: u64,
 }

@@ -15,6 +15,7 @@ use super::audit::Audit;
 use super::call::Call;
 use super::model;
 use super::pool::Pools;
+use super::queue::Queues;
 use super::request::Request;
 use super::rhythm::Rhythms;
 use super::sequel::Sequels;
@@ -45,6 +46,8 @@ pub(super) struct Scene {
     pub(super) coroutines: Index<u64>,
     /// The connections to each callee.
     pub(super) pools: Pools,
+    /// Who waits for them.
+    pub(super) queues: Queues,
     /// Who opened a connection.
     pub(super) openers: HashMap<SocketId, Opener>,
     /// How often what threads write belongs to what they read last.

@@ -1,0 +1,158 @@
+//! Evidence: who waited for the connection that a call was handed.
+//!
+//! **The model of a pool.** A client opens so many connections to a callee. While
+//! all are busy, who needs one waits in a queue; when an answer has been read, its
+//! connection is handed to the head, in the same turn. The call written then
+//! belongs to whoever waited longest, which is not whose answer was read. Where a
+//! connection is free nobody waits, and a call is written in the turn in which it
+//! is needed. So it is in Node's agent, with one thread.
+//!
+//! **A hypothesis.** Who waits is not seen, but what was read before is. What
+//! requests of a route do next, given what they did and were told, is learnt
+//! ([`words`]). A hypothesis says of each call whose it is; so it knows what each
+//! request has done and been told ([`progress`]). Whoever was told something and
+//! may do more is an [`entry`] in a line, in the order of what was read. A call on a
+//! connection that was handed on tells that some entry wanted it and those before
+//! did not: each [way](ways) to explain it goes on as a hypothesis of its own, and
+//! calls, responses, and connections left free weigh them all ([`filter`]). A
+//! response right after an answer tells whose that was: for that each call is
+//! looked at when its answer is in ([`line`]). Whose the last calls were is kept as a
+//! lattice ([`history`]), so that later messages correct what earlier ones said,
+//! and what was done is learnt a few calls later, as likely as it is by then.
+//!
+//! **What is pruned.** The likeliest hypotheses go on, those too unlikely beside
+//! the best do not, and those that agree on all that can still matter become one.
+//! Entries end when nothing more is expected of them.
+//!
+//! **What it says** is its probability for each request, and for none of them, as
+//! far as responses have borne out what was foretold ([`verdict`]). Who hands
+//! connections on in another order is not understood, and nothing is said of it.
+//!
+//! **What is bounded.** Of who hands hardly any connections on, or has several
+//! threads, nothing is computed ([`gate`]). Work has a budget by calls ([`steps`]), a
+//! smaller one where nothing is understood; what it does not cover, and calls
+//! looked at before their answers, are counted as `queues_cut`. Tables that are
+//! full begin anew and are counted as `tables_cleared`.
+
+mod entries;
+mod entry;
+mod filter;
+mod gate;
+mod history;
+mod hypothesis;
+mod line;
+mod progress;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod times;
+mod verdict;
+mod ways;
+mod word;
+mod words;
+
+use self::gate::Gate;
+use self::line::Line;
+use self::word::Label;
+use super::scene::Scene;
+use crate::event::SocketId;
+use crate::span::Method;
+use crate::time::Timestamp;
+
+/// The most that the queue may say (in nats).
+const MOST: f32 = 7.0;
+
+/// One message of a process.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Message {
+    /// A request was read.
+    Request { id: u64, route: u64 },
+    /// A call was written.
+    Call {
+        id: u64,
+        asked: u64,
+        callee: u64,
+        socket: SocketId,
+        /// Whether it is the first on its connection.
+        first: bool,
+        /// Whether its connection was handed on to it: the answer read last came
+        /// there, while all others to the callee were busy.
+        handed_on: bool,
+    },
+    /// The answer to a call was read.
+    Answer { id: u64 },
+    /// A response was written.
+    Response { id: u64 },
+}
+
+/// A call that was written, and what followed.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    id: u64,
+    label: Label,
+    /// Bit of who is asked.
+    callee: u64,
+    /// Whether the connection came from an answer read just before, with all others
+    /// busy; or is a new one.
+    handed_on: bool,
+    new: bool,
+    at: Timestamp,
+    /// The request whose response follows the call's answer.
+    anchor: Option<u64>,
+}
+
+/// The queues of one process.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    gate: Gate,
+    /// Those who wait, where connections are handed on.
+    line: Option<Box<Line>>,
+}
+
+impl Written {
+    /// Whether who made it waited, perhaps.
+    fn waited(&self) -> bool {
+        self.handed_on || self.new
+    }
+}
+
+impl Queues {
+    /// Something was read or written by this thread. What was counted of limits:
+    /// looks that were cut short, and tables cleared.
+    pub(super) fn add(&mut self, message: Message, thread: u32, at: Timestamp) -> (u64, u64) {
+        self.gate.acts(thread);
+        if let Message::Call { handed_on, .. } = message {
+            self.gate.calls(handed_on);
+        }
+        if !self.gate.is_open() {
+            self.line = None;
+            return (0, 0);
+        }
+        let new = || Box::new(Line::new(steps::EACH));
+        let line = self.line.get_or_insert_with(new);
+        line.add(message, at);
+        line.take_limits()
+    }
+}
+
+/// Brings what the queue says of a call's candidates up to date.
+pub(super) fn weigh(scene: &mut Scene, slot: u32) {
+    let Some(line) = &mut scene.queues.line else {
+        return;
+    };
+    let Some(call) = scene.calls.get_mut(slot).filter(|call| !call.decided) else {
+        return;
+    };
+    let Some(verdict) = line.verdict(call.id.0).filter(|v| !v.is_silent()) else {
+        return;
+    };
+    let others = call.links.len();
+    call.none
+        .set(Method::Queue, verdict.weight(None, others, MOST));
+    for link in &mut call.links {
+        if let Some(request) = scene.requests.get(link.request) {
+            let weight = verdict.weight(Some(request.id.0), others, MOST);
+            link.weights.set(Method::Queue, weight);
+        }
+    }
+}

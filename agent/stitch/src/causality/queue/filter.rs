@@ -1,0 +1,393 @@
+//! Several hypotheses of who waits for a connection. In each of them every
+//! message read belongs to a request, whose next acts follow from what requests
+//! of its route do; those that cannot be seen at once wait for a connection, in
+//! that order. A connection that is handed on tells who was first: hypotheses
+//! that did not expect that lose weight.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::Written;
+use super::entries::{Change, Entries, Fate};
+use super::entry::RESPONSES;
+use super::history::History;
+use super::hypothesis::{Hypothesis, NOBODY, TIMED};
+use super::progress::{Progress, State};
+use super::steps::Steps;
+use super::times::milliseconds;
+use super::verdict::{Right, Verdict};
+use super::ways::{CONTRADICTED, HOPELESS, Way};
+use super::word::{Label, RESPONSE, TIMER};
+use crate::time::Timestamp;
+
+/// Hypotheses kept.
+pub(super) const MOST: usize = 64;
+/// What a look at a hypothesis costs apart from its entries, in steps.
+pub(super) const OVERHEAD: usize = 8;
+/// Calls that stay open to smoothing.
+const WINDOW: usize = 64;
+/// Calls after which what a request did is learnt, by those hypotheses that are
+/// left.
+const LAG: usize = 6;
+/// Requests known to be open; at more all are forgotten.
+const MAX_OPEN: usize = 4096;
+/// Likelihood of a response that nothing known leads to.
+const SUDDEN: f32 = 2e-5;
+/// Of a response while calls of the request are under way.
+const UNFINISHED: f64 = 0.005;
+/// Calls under way of which more make no difference.
+const MANY_OUT: u8 = 8;
+/// What a request is told by being read, and by being answered.
+const REQUEST: u64 = 1 << 40;
+const RESPONDED: u64 = 1 << 41;
+
+/// The filter of one process.
+#[derive(Debug)]
+pub(super) struct Filter {
+    pub(super) hypotheses: Vec<Hypothesis>,
+    /// Hypotheses given up, for their memory.
+    spare: Vec<Hypothesis>,
+    pub(super) entries: Entries,
+    /// Number of the message read last, and when.
+    pub(super) step: u64,
+    pub(super) read: Timestamp,
+    /// Requests that are not answered.
+    pub(super) open: HashSet<u64>,
+    /// The calls of the window, and whether its probabilities are up to date.
+    history: History,
+    settled: bool,
+    pub(super) right: Right,
+    pub(super) steps: Steps,
+    /// Calls for which not all hypotheses could be afforded.
+    pub(super) cut: u64,
+    /// The ways found for a call.
+    ways: Vec<Way>,
+}
+
+impl Filter {
+    /// One that may take so many steps a call.
+    pub(super) fn new(steps: u32) -> Self {
+        Self {
+            hypotheses: Vec::new(),
+            spare: Vec::new(),
+            entries: Entries::default(),
+            step: 0,
+            read: Timestamp(0),
+            open: HashSet::new(),
+            history: History::default(),
+            settled: false,
+            right: Right::default(),
+            steps: Steps::new(steps),
+            cut: 0,
+            ways: Vec::new(),
+        }
+    }
+
+    /// What was read last has had its effect: those callees that have free
+    /// connections are asked by nobody who waits.
+    pub(super) fn end_turn(&mut self, free: u64, now: Timestamp) {
+        self.entries.begin();
+        let closed = free | RESPONSES;
+        for hypothesis in &mut self.hypotheses {
+            self.steps.spend(hypothesis.entries.len() + OVERHEAD);
+            let (weight, past) = (&mut hypothesis.weight, &hypothesis.past);
+            hypothesis.entries.retain_mut(|place| {
+                let (factor, fate) = self.entries.close(*place, closed, now);
+                *weight *= f64::from(factor);
+                match fate {
+                    Fate::Stays(next) => *place = next,
+                    Fate::Gone(number) => self.history.did(past, number),
+                }
+                matches!(fate, Fate::Stays(_))
+            });
+        }
+        self.prune();
+        if self.entries.is_full() {
+            self.give_up();
+        }
+        if self.entries.is_crowded() {
+            let used = self.hypotheses.iter_mut().flat_map(|h| &mut h.entries);
+            self.entries.compact(used);
+        }
+    }
+
+    /// A request was read.
+    pub(super) fn request(&mut self, who: u64, route: u64, at: Timestamp) {
+        if self.open.len() >= MAX_OPEN {
+            self.open.clear();
+            self.entries.cleared += 1;
+        }
+        self.open.insert(who);
+        self.next(at);
+        for index in 0..self.hypotheses.len() {
+            self.tell(index, who, route, REQUEST, at);
+        }
+    }
+
+    /// The answer to a call was read. `route` tells that of a request.
+    pub(super) fn answer(
+        &mut self,
+        call: u64,
+        label: Label,
+        at: Timestamp,
+        route: impl Fn(u64) -> u64,
+    ) {
+        self.next(at);
+        for index in 0..self.hypotheses.len() {
+            let who = self.hypotheses[index].answer(call, label);
+            let who = who.unwrap_or(call | NOBODY);
+            self.tell(index, who, route(who), u64::from(label), at);
+        }
+    }
+
+    /// A response was written.
+    pub(super) fn response(&mut self, who: u64, route: u64, at: Timestamp) {
+        self.entries.begin();
+        for index in 0..self.hypotheses.len() {
+            self.end(index, who, at);
+        }
+        self.open.remove(&who);
+        self.prune();
+        self.next(at);
+        for index in 0..self.hypotheses.len() {
+            self.tell(index, who, route, RESPONDED, at);
+        }
+    }
+
+    /// A call was written. Who made it, of the call that now leaves the window.
+    pub(super) fn call(
+        &mut self,
+        call: &Written,
+        contradicts: impl Fn(u64) -> bool,
+    ) -> Option<(u64, Verdict)> {
+        self.steps.earn(self.right.is_understood());
+        let afford = self.steps.afford(MOST);
+        self.renew(afford);
+        self.merge();
+        self.entries.words.saw(call.label, call.callee);
+        self.entries.begin();
+        let mut ways = std::mem::take(&mut self.ways);
+        ways.clear();
+        let doubt = |who: u64| {
+            let wrong = call.anchor.is_some_and(|anchor| anchor != who);
+            if wrong || call.anchor.is_none() && contradicts(who) {
+                CONTRADICTED
+            } else {
+                1.0
+            }
+        };
+        for from in 0..self.hypotheses.len() {
+            self.ways(from, call, &doubt, &mut ways);
+        }
+        self.foretell(call, &ways);
+        self.choose(&mut ways, afford);
+        self.follow(&ways, call);
+        self.ways = ways;
+        self.prune();
+        self.leave()
+    }
+
+    /// Who made a call of the window; `None` if nothing is known of it.
+    pub(super) fn verdict(&mut self, call: u64) -> Option<Verdict> {
+        self.settle();
+        self.history.verdict(call, self.right)
+    }
+
+    /// Hypotheses followed at present.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.hypotheses.len()
+    }
+
+    fn next(&mut self, at: Timestamp) {
+        self.step += 1;
+        self.read = at;
+        self.entries.begin();
+    }
+
+    /// Gives all hypotheses up where none can be afforded, and begins with one
+    /// that knows nothing where all can.
+    fn renew(&mut self, afford: usize) {
+        if afford == 0 {
+            self.spare.append(&mut self.hypotheses);
+        } else if self.hypotheses.is_empty() && afford == MOST {
+            self.history.clear();
+            self.hypotheses.push(Hypothesis::new());
+        }
+        self.cut += u64::from(self.hypotheses.is_empty());
+    }
+
+    /// Begins anew: for too long nothing of what was done could be learnt.
+    fn give_up(&mut self) {
+        self.settled = false;
+        self.spare.append(&mut self.hypotheses);
+        let end = self.entries.next_number();
+        self.entries.learn(end, std::iter::empty());
+        self.entries.cleared += 1;
+    }
+
+    /// Makes one of hypotheses that agree on all that can still matter.
+    fn merge(&mut self) {
+        let mut known: HashMap<u64, usize> = HashMap::new();
+        let mut kept: usize = 0;
+        for index in 0..self.hypotheses.len() {
+            let hypothesis = &self.hypotheses[index];
+            self.steps.spend(hypothesis.entries.len() + OVERHEAD);
+            let key = hypothesis.key(|place| self.entries.key(place));
+            if let Some(same) = known.get(&key) {
+                let (before, after) = self.hypotheses.split_at_mut(index);
+                before[*same].absorb(&after[0]);
+            } else {
+                known.insert(key, kept);
+                self.hypotheses.swap(kept, index);
+                kept += 1;
+            }
+        }
+        self.spare.extend(self.hypotheses.drain(kept..));
+    }
+
+    /// A request was answered, in one hypothesis.
+    fn end(&mut self, index: usize, who: u64, at: Timestamp) {
+        let gap = milliseconds(self.read, at);
+        let hypothesis = &mut self.hypotheses[index];
+        self.steps.spend(hypothesis.entries.len() + OVERHEAD);
+        let mut all = SUDDEN;
+        let mut best = (SUDDEN, None);
+        for (place, entry) in hypothesis.entries.iter().enumerate() {
+            if self.entries.who(*entry) != who {
+                continue;
+            }
+            let chances = self.entries.responds(*entry, self.step, gap, at);
+            for (chance, label) in chances.into_iter().zip([RESPONSE, TIMER]) {
+                all += chance;
+                if chance > best.0 {
+                    best = (chance, Some((place, label)));
+                }
+            }
+        }
+        let out = hypothesis.forget(who).min(MANY_OUT);
+        hypothesis.weight *= f64::from(all) * UNFINISHED.powi(i32::from(out));
+        let mut place = 0;
+        hypothesis.entries.retain(|entry| {
+            let act = best.1.filter(|(at, _)| *at == place);
+            place += 1;
+            if self.entries.who(*entry) != who {
+                return true;
+            }
+            let act = act.map(|(_, label)| label);
+            let (factor, number) = self.entries.end(*entry, act);
+            hypothesis.weight *= f64::from(factor);
+            self.history.did(&hypothesis.past, number);
+            false
+        });
+    }
+
+    /// Goes these ways, those from the same hypothesis next to each other.
+    fn follow(&mut self, ways: &[Way], call: &Written) {
+        self.history.begin(call.id, self.entries.next_number());
+        let mut old = std::mem::take(&mut self.hypotheses);
+        for (index, way) in ways.iter().enumerate() {
+            let last = ways.get(index + 1).is_none_or(|next| next.from != way.from);
+            let mut next = self.spare.pop().unwrap_or_default();
+            if last {
+                std::mem::swap(&mut next, &mut old[way.from]);
+            } else {
+                next.copy(&old[way.from]);
+            }
+            next.weight = way.weight;
+            self.take(&mut next, way, call);
+            self.hypotheses.push(next);
+        }
+        self.spare.append(&mut old);
+        self.spare.truncate(MOST);
+    }
+
+    /// The hypothesis goes this way.
+    fn take(&mut self, next: &mut Hypothesis, way: &Way, call: &Written) {
+        let mut change = |entry, change| self.entries.change(entry, change, call, self.step);
+        if call.handed_on {
+            for (place, entry) in next.entries.iter_mut().take(way.before).enumerate() {
+                if Some(place) != way.entry {
+                    *entry = change(*entry, Change::IsPassed);
+                }
+            }
+        }
+        match way.entry {
+            Some(place) if way.after_timer => {
+                let old = next.entries.remove(place);
+                let entry = change(old, Change::WasLate);
+                let last = next.entries.len();
+                let at = if call.handed_on {
+                    way.before.saturating_sub(1).min(last)
+                } else {
+                    last
+                };
+                next.entries.insert(at, entry);
+            }
+            Some(place) => next.entries[place] = change(next.entries[place], Change::Takes),
+            None if way.is_unexpected() => {
+                next.entries
+                    .retain(|entry| self.entries.who(*entry) != way.who);
+            }
+            None => {}
+        }
+        let open = self.open.contains(&way.who);
+        next.call(call.id, way.who, open, call.label);
+        let timed = if way.after_timer { TIMED } else { 0 };
+        let past = std::mem::take(&mut next.past);
+        next.past = self.history.add(way.who | timed, past);
+    }
+
+    /// Learns what was done a while ago, as likely as it still is; the oldest call
+    /// of the window leaves it, if that is full.
+    fn leave(&mut self) -> Option<(u64, Verdict)> {
+        self.settle();
+        if let Some((end, likely)) = self.history.done(LAG) {
+            self.entries.learn(end, likely);
+        }
+        if self.history.len() <= WINDOW {
+            return None;
+        }
+        let oldest = self.history.oldest()?;
+        let verdict = self.history.verdict(oldest, self.right);
+        self.history.leave();
+        verdict.map(|verdict| (oldest, verdict))
+    }
+
+    /// A request was told something, in one hypothesis.
+    fn tell(&mut self, index: usize, who: u64, route: u64, what: u64, at: Timestamp) {
+        let hypothesis = &mut self.hypotheses[index];
+        let open = self.open.contains(&who);
+        let (progress, route) = match (open, who & NOBODY == 0) {
+            (true, _) => (hypothesis.progress(who), route),
+            (false, true) => (Progress::default(), route),
+            (false, false) => (Progress::default(), 0),
+        };
+        let what = what | u64::from(!open) << 32;
+        let state = State::new(route, what, progress, !open);
+        let entry = self.entries.tell(who, state, self.step, at);
+        hypothesis.add(entry);
+    }
+
+    fn settle(&mut self) {
+        if !self.settled {
+            self.history.settle(&mut self.hypotheses);
+            self.settled = true;
+        }
+    }
+
+    /// Drops what is hopeless; the probabilities of the others add up to 1.
+    fn prune(&mut self) {
+        self.settled = false;
+        let weights = self.hypotheses.iter().map(|h| h.weight);
+        let best = weights.fold(0.0, f64::max);
+        if best < f64::MIN_POSITIVE {
+            // Nothing explains what was seen: all are as likely.
+            self.hypotheses.iter_mut().for_each(|h| h.weight = 1.0);
+        }
+        let least = best * HOPELESS;
+        let dropped = self.hypotheses.extract_if(.., |h| h.weight < least);
+        self.spare.extend(dropped);
+        let sum: f64 = self.hypotheses.iter().map(|h| h.weight).sum();
+        self.hypotheses.iter_mut().for_each(|h| h.weight /= sum);
+    }
+}

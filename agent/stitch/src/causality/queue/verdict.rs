@@ -1,0 +1,119 @@
+//! Who made a call, as far as the hypotheses know and were right before.
+
+use smallvec::SmallVec;
+
+/// How fast what is known of being right follows.
+const SLOWNESS: f32 = 24.0;
+/// How much more often than those foretold the others are wrong: those that
+/// responses tell of are mostly last calls, the easier ones.
+const HARDER: f32 = 1.5;
+/// Share of foretold responses below which nothing is said.
+const UNDERSTOOD: f32 = 0.5;
+
+/// Share of connections handed on that were given right, as responses told later:
+/// to who was seen to be told something, and to who had waited for a timer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Right([f32; 2]);
+
+/// Who may have made a call.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    right: Right,
+    /// Requests with their probabilities.
+    shares: SmallVec<[(u64, f32); 4]>,
+    /// Probability that none of the requests known has made it.
+    nobody: f32,
+    /// Probability that all of that is a mistake.
+    mistaken: f32,
+}
+
+impl Right {
+    /// Shares that were right, and all, by kind.
+    pub(super) fn learn(&mut self, foretold: [(f64, f64); 2]) {
+        for (known, (right, all)) in self.0.iter_mut().zip(foretold) {
+            *known += (right as f32 - *known * all as f32) / SLOWNESS;
+        }
+    }
+
+    /// Whether those seen to be told something are mostly right.
+    pub(super) fn is_understood(self) -> bool {
+        self.0[0] >= UNDERSTOOD
+    }
+
+    /// Probability that one is right of which no response tells.
+    fn of(self, timed: bool) -> f32 {
+        let right = self.0[usize::from(timed)];
+        if right < UNDERSTOOD {
+            return 0.0;
+        }
+        1.0 - HARDER * (1.0 - right)
+    }
+}
+
+impl Verdict {
+    /// Nobody, so far.
+    pub(super) fn new(right: Right) -> Self {
+        Self {
+            right,
+            shares: SmallVec::new(),
+            nobody: 0.0,
+            mistaken: 1.0,
+        }
+    }
+
+    /// This request has made it with a probability of so much more; `timed` if it
+    /// had waited for a timer.
+    pub(super) fn add(&mut self, who: u64, chance: f32, timed: bool) {
+        let share = chance * self.right.of(timed);
+        self.mistaken -= share;
+        match self.shares.iter_mut().find(|(other, _)| *other == who) {
+            Some((_, present)) => *present += share,
+            None => self.shares.push((who, share)),
+        }
+    }
+
+    /// Nobody known has made it, with a probability of so much more.
+    pub(super) fn nobody(&mut self, chance: f32) {
+        let share = chance * self.right.of(false);
+        self.mistaken -= share;
+        self.nobody += share;
+    }
+
+    /// Whether it says anything.
+    pub(super) fn is_silent(&self) -> bool {
+        self.mistaken > 1.0 - UNDERSTOOD / 2.0
+    }
+
+    /// What it says for a request, or for no cause, against one of `others` of
+    /// which it knows nothing, in nats, no more than `most`.
+    pub(super) fn weight(&self, cause: Option<u64>, others: usize, most: f32) -> f32 {
+        let share = cause.map_or(self.nobody, |who| {
+            let share = self.shares.iter().find(|(other, _)| *other == who);
+            share.map_or(0.0, |(_, share)| *share)
+        });
+        let level = self.mistaken.max(f32::EPSILON) / others.max(2) as f32;
+        ((share + level) / level).ln().min(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_right_before_is_believed() {
+        let mut right = Right::default();
+        let mut verdict = Verdict::new(right);
+        verdict.add(1, 1.0, false);
+        assert!(verdict.is_silent(), "nothing was foretold yet");
+        (0..200).for_each(|_| right.learn([(0.95, 1.0), (0.0, 0.0)]));
+        let mut verdict = Verdict::new(right);
+        verdict.add(1, 0.9, false);
+        verdict.add(2, 0.1, false);
+        assert!(verdict.weight(Some(1), 8, 7.0) > verdict.weight(Some(2), 8, 7.0) + 1.0);
+        assert!(verdict.weight(Some(3), 8, 7.0).abs() < 1e-6);
+        let mut timed = Verdict::new(right);
+        timed.add(1, 1.0, true);
+        assert!(timed.is_silent(), "each kind for itself");
+    }
+}
