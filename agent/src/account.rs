@@ -135,6 +135,10 @@ impl Account {
                 engine.causality.turns_untimed,
             ),
             (
+                "calls of pools weighed in part over a limit",
+                engine.causality.queues_cut,
+            ),
+            (
                 "tables of facts cleared over a limit",
                 engine.causality.tables_cleared,
             ),
