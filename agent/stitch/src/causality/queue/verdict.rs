@@ -8,7 +8,7 @@ const SLOWNESS: f32 = 24.0;
 /// responses tell of are mostly last calls, the easier ones.
 const HARDER: f32 = 1.5;
 /// Share of foretold responses below which nothing is said.
-const UNDERSTOOD: f32 = 0.5;
+const UNDERSTOOD: f32 = 0.6;
 
 /// Share of connections handed on that were given right, as responses told later:
 /// to who was seen to be told something, and to who had waited for a timer.

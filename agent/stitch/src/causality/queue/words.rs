@@ -14,7 +14,7 @@ const MAX_ROWS: usize = 8192;
 const MAX_WORDS: usize = 12;
 /// At this weight a state's counts are halved: what was learnt of guesses in the
 /// beginning must not stay.
-const HALVE_AT: f32 = 20.0;
+const HALVE_AT: f32 = 10.0;
 /// Words rarer than this are left out of what is expected.
 const RARE: f32 = 1e-3;
 /// What is assumed of a request beforehand: nothing, the response, a timer. What
