@@ -100,12 +100,22 @@ fn explained(span: &Span, named: &BTreeMap<SpanId, String>) -> String {
             link.causality.confidence
         );
     }
-    if !span.candidates.is_empty() {
-        text.push_str("\nweighed as its cause, best first:\n");
+    if span.candidates.is_empty() {
+        return text;
     }
+    text.push_str(
+        "\nweighed as its cause, best first (evidence as log-likelihood ratios against none):\n",
+    );
+    let mut left = 1.0;
     for weighed in &span.candidates {
         write_candidate(&mut text, weighed, named.get(&weighed.span_id));
+        left -= weighed.causality.confidence;
     }
+    let _ = writeln!(
+        text,
+        "  none of these     confidence {:.3}",
+        f32::max(left, 0.0)
+    );
     text
 }
 
@@ -164,6 +174,7 @@ mod tests {
             "  0101010101010101  confidence 0.950  GET /cart, +0.000 to ",
             "    thread           +4.00\n",
             "    timing           -0.50\n",
+            "  none of these     confidence 0.050\n",
         ] {
             assert!(text.contains(line), "{text}");
         }

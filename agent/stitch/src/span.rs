@@ -71,7 +71,8 @@ pub struct Weighed {
     pub span_id: SpanId,
     /// How likely it is the cause, and by what.
     pub causality: Causality,
-    /// Each kind of evidence with its log-likelihood ratio, in nats.
+    /// Each kind of evidence with its log-likelihood ratio against there being no
+    /// cause, in nats.
     pub evidence: SmallVec<[(Method, f32); 4]>,
 }
 

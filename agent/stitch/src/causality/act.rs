@@ -109,6 +109,7 @@ pub struct Candidate {
     pub method: Method,
     /// Probability that it is the cause, 0 to 1.
     pub confidence: f32,
-    /// Each kind of evidence with its log-likelihood ratio, for `explain`.
+    /// Each kind of evidence with its log-likelihood ratio against there being no
+    /// cause, in nats, for `explain`.
     pub evidence: SmallVec<[(Method, f32); 4]>,
 }

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::act::Candidate;
 use super::adjacency::Kind;
-use super::call::Call;
+use super::call::{Call, Weights};
 use super::opener::OPENER;
 use super::request::Request;
 use super::solve::{Gain, PATH_METHOD, PLAIN, Solver};
@@ -31,6 +31,9 @@ const FIRM: f32 = 0.95;
 const MOST_OF_UNSURE: f32 = 0.89;
 /// Candidates told in a decision.
 const MAX_TOLD: usize = 8;
+
+/// Log-likelihood ratios by kind.
+type Evidence = SmallVec<[(Method, f32); 4]>;
 
 /// The odds of one candidate.
 #[derive(Clone, Copy, Debug)]
@@ -246,24 +249,17 @@ pub(super) fn candidates(
             continue;
         };
         let link = row.links.iter().find(|link| link.request == slot);
-        let weights = link
-            .into_iter()
-            .flat_map(|link| link.weights.0.iter().copied());
-        let mut evidence: SmallVec<[(Method, f32); 4]> = weights.collect();
+        let weights = link.map(|link| &link.weights);
+        let mut evidence = against(weights.unwrap_or(&Weights::default()), &row.none);
         // What calls before and after it say, by the chain that it is on.
         let alone = link.map_or(0.0, |link| link.weights.total());
         let chain = entry.gain.fixed - alone;
         if chain > f32::EPSILON {
-            match evidence
-                .iter_mut()
-                .find(|(kind, _)| *kind == Method::EventLoop)
-            {
-                Some((_, weight)) => *weight += chain,
-                None => evidence.push((Method::EventLoop, chain)),
-            }
+            add(&mut evidence, Method::EventLoop, chain);
         }
         if solver.timing {
-            evidence.push((PATH_METHOD, entry.gain.timing - none.timing));
+            let ratio = entry.gain.timing - none.timing;
+            add(&mut evidence, PATH_METHOD, ratio);
         }
         told.push(Candidate {
             cause: request.id,
@@ -282,6 +278,26 @@ pub(super) fn candidates(
         told[index].method = method;
     }
     told
+}
+
+/// What each kind of evidence says for a cause and against there being none.
+fn against(weights: &Weights, none: &Weights) -> Evidence {
+    let mut evidence = SmallVec::new();
+    for (method, weight) in &weights.0 {
+        add(&mut evidence, *method, *weight);
+    }
+    for (method, weight) in &none.0 {
+        add(&mut evidence, *method, -weight);
+    }
+    evidence.retain(|(_, ratio)| *ratio != 0.0);
+    evidence
+}
+
+fn add(evidence: &mut Evidence, method: Method, ratio: f32) {
+    match evidence.iter_mut().find(|(kind, _)| *kind == method) {
+        Some((_, present)) => *present += ratio,
+        None => evidence.push((method, ratio)),
+    }
 }
 
 /// The kind that decided for this candidate and against its rival: evidence of
