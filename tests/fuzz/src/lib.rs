@@ -17,6 +17,7 @@ pub mod recording;
 pub mod capture_file;
 
 mod captures;
+mod causality;
 mod engine;
 mod events;
 mod http;
@@ -46,6 +47,12 @@ pub const TARGETS: &[Target] = &[
         run: captures::run,
         max_len: 4096,
         memory: 8 << 20, // Gzip can blow up a thousand times.
+    },
+    Target {
+        name: "causality",
+        run: causality::run,
+        max_len: 1536, // Decisions cost more than what the others do.
+        memory: 16 << 20,
     },
     Target {
         name: "engine",
