@@ -29,6 +29,9 @@ const STRONG: f32 = 2.0;
 /// unsure ones that agree may not: they go wrong together.
 const FIRM: f32 = 0.95;
 const MOST_OF_UNSURE: f32 = 0.89;
+/// Odds (in nats) from which the queue is sure by itself: 9 to 1 against all others
+/// together.
+const FIRM_QUEUE: f32 = 2.2;
 /// Candidates told in a decision.
 const MAX_TOLD: usize = 8;
 
@@ -148,7 +151,12 @@ fn temper(solver: &Solver<'_>, call: &Call, odds: &mut [Odds]) {
         .clone()
         .any(|(method, weight)| by_opener(*method, *weight));
     let loops = |method: Method| matches!(method, Method::EventLoop | Method::Route);
-    let other = strong.any(|(method, weight)| !loops(*method) && !by_opener(*method, *weight));
+    // What the queue says rests on such steps too.
+    let firm_queue = FIRM_QUEUE + (call.links.len().max(2) as f32).ln();
+    let unsure = |method: Method, weight: f32| {
+        loops(method) || by_opener(method, weight) || method == Method::Queue && weight < firm_queue
+    };
+    let other = strong.any(|(method, weight)| !unsure(*method, *weight));
     let after = call.after.map(|(_, manner)| manner);
     let before = call.before.map(|anchor| anchor.manner);
     let mut steps = after.into_iter().chain(before).peekable();

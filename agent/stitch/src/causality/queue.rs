@@ -20,19 +20,26 @@
 //! lattice ([`history`]), so that later messages correct what earlier ones said,
 //! and what was done is learnt a few calls later, as likely as it is by then.
 //!
+//! **Who is lost.** Of a request that was read before all this began, or whose
+//! entries a hypothesis used up for others, nothing is expected: it may do anything
+//! until its response, or a call right before that, tells of it ([`unknown`]). So
+//! what went astray is found again, one request after the other.
+//!
 //! **What is pruned.** The likeliest hypotheses go on, those too unlikely beside
 //! the best do not, and those that agree on all that can still matter become one.
 //! Entries end when nothing more is expected of them.
 //!
 //! **What it says** is its probability for each request, and for none of them, as
-//! far as responses have borne out what was foretold ([`verdict`]). Who hands
-//! connections on in another order is not understood, and nothing is said of it.
+//! far as responses have borne out what was foretold as often as that was said to
+//! be likely ([`verdict`]). Who hands connections on in another order is not
+//! understood, and nothing is said of it.
 //!
 //! **What is bounded.** Of who hands hardly any connections on, or has several
-//! threads, nothing is computed ([`gate`]). Work has a budget by calls ([`steps`]), a
-//! smaller one where nothing is understood; what it does not cover, and calls
-//! looked at before their answers, are counted as `queues_cut`. Tables that are
-//! full begin anew and are counted as `tables_cleared`.
+//! threads, nothing is computed ([`gate`]); a few messages are kept, to begin
+//! with. Work has a budget by calls ([`steps`]), a smaller one where nothing is
+//! understood; what it does not cover, and calls looked at before their answers,
+//! are counted as `queues_cut`. Tables that are full begin anew and are counted as
+//! `tables_cleared`.
 
 mod entries;
 mod entry;
@@ -41,15 +48,19 @@ mod gate;
 mod history;
 mod hypothesis;
 mod line;
+mod open;
 mod progress;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod times;
+mod unknown;
 mod verdict;
 mod ways;
 mod word;
 mod words;
+
+use std::collections::VecDeque;
 
 use self::gate::Gate;
 use self::line::Line;
@@ -61,6 +72,9 @@ use crate::time::Timestamp;
 
 /// The most that the queue may say (in nats).
 const MOST: f32 = 7.0;
+
+/// Messages kept of a process before it is known to hand connections on.
+const MAX_BEFORE: usize = 256;
 
 /// One message of a process.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +119,9 @@ struct Written {
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     gate: Gate,
+    /// The last messages before that was known: who was there first is told by
+    /// what came first.
+    before: VecDeque<(Message, Timestamp)>,
     /// Those who wait, where connections are handed on.
     line: Option<Box<Line>>,
 }
@@ -126,12 +143,30 @@ impl Queues {
         }
         if !self.gate.is_open() {
             self.line = None;
+            self.keep(message, at);
             return (0, 0);
         }
-        let new = || Box::new(Line::new(steps::EACH));
-        let line = self.line.get_or_insert_with(new);
+        let line = self.line.get_or_insert_with(|| {
+            let mut line = Box::new(Line::new(steps::EACH));
+            for (message, at) in self.before.drain(..) {
+                line.add(message, at);
+            }
+            line
+        });
         line.add(message, at);
         line.take_limits()
+    }
+
+    /// Keeps a message for when the gate opens, if it may.
+    fn keep(&mut self, message: Message, at: Timestamp) {
+        if !self.gate.may_open() {
+            self.before = VecDeque::new();
+            return;
+        }
+        if self.before.len() >= MAX_BEFORE {
+            self.before.pop_front();
+        }
+        self.before.push_back((message, at));
     }
 }
 

@@ -97,6 +97,10 @@ impl Owner {
 
     /// Decides one call by what was known when it started and said since.
     fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
+        if desk.config.uses(Method::Queue) {
+            queue::weigh(&mut self.scene, call);
+            self.solver(desk.config).weigh_cause(call);
+        }
         belief::propagate(&mut self.scene, &[call]);
         let odds = confidence::greedy(&self.solver(desk.config), call);
         self.settle(call, &odds, desk);

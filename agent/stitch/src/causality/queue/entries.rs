@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use super::Written;
 use super::entry::{Entry, RESPONSES, View};
+use super::hypothesis::Tag;
 use super::progress::State;
 use super::word::{Label, RESPONSE, TIMER, Word};
 use super::words::{Outlook, Words};
@@ -62,7 +63,7 @@ struct Done {
 pub(super) struct Entries {
     pub(super) words: Words,
     all: Vec<Entry>,
-    keys: Vec<u64>,
+    tags: Vec<Tag>,
     notes: Vec<Note>,
     stamp: u32,
     /// Entries and ends made for the present message.
@@ -94,12 +95,18 @@ impl Entries {
     }
 
     /// What tells it from others.
-    pub(super) fn key(&self, at: u32) -> u64 {
-        self.keys[at as usize]
+    pub(super) fn tag(&self, at: u32) -> Tag {
+        self.tags[at as usize]
     }
 
-    /// A request is told something at message `step`.
-    pub(super) fn tell(&mut self, who: u64, state: State, step: u64, at: Timestamp) -> u32 {
+    /// A request is told something at message `step`; `who` and its bit.
+    pub(super) fn tell(
+        &mut self,
+        (who, bit): (u64, u128),
+        state: State,
+        step: u64,
+        at: Timestamp,
+    ) -> u32 {
         let key = state.key();
         let same = self.told.iter().find(|told| (told.0, told.1) == (who, key));
         if let Some((.., present)) = same {
@@ -108,6 +115,7 @@ impl Entries {
         let outlook = self.outlook(state);
         let place = self.add(Entry {
             who,
+            bit,
             step,
             state,
             chance: self.words.chance(&outlook, Word::default(), 0),
@@ -255,17 +263,17 @@ impl Entries {
     /// Throws away what none of these refers to; they are changed.
     pub(super) fn compact<'a>(&mut self, used: impl Iterator<Item = &'a mut u32>) {
         let mut moved: Vec<Option<u32>> = vec![None; self.all.len()];
-        let (mut kept, mut keys) = (Vec::new(), Vec::new());
+        let (mut kept, mut tags) = (Vec::new(), Vec::new());
         for place in used {
             let old = *place as usize;
             *place = *moved[old].get_or_insert_with(|| {
                 kept.push(self.all[old].clone());
-                keys.push(self.keys[old]);
+                tags.push(self.tags[old]);
                 (kept.len() - 1) as u32
             });
         }
         self.limit = 2 * kept.len();
-        (self.all, self.keys) = (kept, keys);
+        (self.all, self.tags) = (kept, tags);
         self.notes.clear();
         self.notes.resize(self.all.len(), Note::default());
     }
@@ -277,7 +285,10 @@ impl Entries {
     }
 
     fn add(&mut self, entry: Entry) -> u32 {
-        self.keys.push(entry.key());
+        self.tags.push(Tag {
+            key: entry.key(),
+            bit: entry.bit,
+        });
         self.all.push(entry);
         self.notes.push(Note::default());
         (self.all.len() - 1) as u32

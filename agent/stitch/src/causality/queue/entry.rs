@@ -30,6 +30,8 @@ const NOT_IN_LINE: f32 = 0.5;
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) who: u64,
+    /// The bit of an open request.
+    pub(super) bit: u128,
     /// The message by which it was told.
     pub(super) step: u64,
     pub(super) state: State,

@@ -4,13 +4,14 @@
 //! that order. A connection that is handed on tells who was first: hypotheses
 //! that did not expect that lose weight.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::Written;
 use super::entries::{Change, Entries, Fate};
 use super::entry::RESPONSES;
 use super::history::History;
-use super::hypothesis::{Hypothesis, NOBODY, TIMED};
+use super::hypothesis::{Hypothesis, LOST, NOBODY, TIMED};
+use super::open::Open;
 use super::progress::{Progress, State};
 use super::steps::Steps;
 use super::times::milliseconds;
@@ -20,7 +21,7 @@ use super::word::{Label, RESPONSE, TIMER};
 use crate::time::Timestamp;
 
 /// Hypotheses kept.
-pub(super) const MOST: usize = 64;
+pub(super) const MOST: usize = 32;
 /// What a look at a hypothesis costs apart from its entries, in steps.
 pub(super) const OVERHEAD: usize = 8;
 /// Calls that stay open to smoothing.
@@ -28,10 +29,10 @@ const WINDOW: usize = 64;
 /// Calls after which what a request did is learnt, by those hypotheses that are
 /// left.
 const LAG: usize = 6;
-/// Requests known to be open; at more all are forgotten.
-const MAX_OPEN: usize = 4096;
 /// Likelihood of a response that nothing known leads to.
 const SUDDEN: f32 = 2e-5;
+/// Of the response of a lost request, out of nowhere.
+const LOST_RESPONDS: f32 = 1e-3;
 /// Of a response while calls of the request are under way.
 const UNFINISHED: f64 = 0.005;
 /// Calls under way of which more make no difference.
@@ -51,7 +52,7 @@ pub(super) struct Filter {
     pub(super) step: u64,
     pub(super) read: Timestamp,
     /// Requests that are not answered.
-    pub(super) open: HashSet<u64>,
+    pub(super) open: Open,
     /// The calls of the window, and whether its probabilities are up to date.
     history: History,
     settled: bool,
@@ -72,7 +73,7 @@ impl Filter {
             entries: Entries::default(),
             step: 0,
             read: Timestamp(0),
-            open: HashSet::new(),
+            open: Open::default(),
             history: History::default(),
             settled: false,
             right: Right::default(),
@@ -112,11 +113,7 @@ impl Filter {
 
     /// A request was read.
     pub(super) fn request(&mut self, who: u64, route: u64, at: Timestamp) {
-        if self.open.len() >= MAX_OPEN {
-            self.open.clear();
-            self.entries.cleared += 1;
-        }
-        self.open.insert(who);
+        self.entries.cleared += u64::from(self.open.add(who));
         self.next(at);
         for index in 0..self.hypotheses.len() {
             self.tell(index, who, route, REQUEST, at);
@@ -134,7 +131,11 @@ impl Filter {
         self.next(at);
         for index in 0..self.hypotheses.len() {
             let who = self.hypotheses[index].answer(call, label);
-            let who = who.unwrap_or(call | NOBODY);
+            let who = who.unwrap_or(call | LOST);
+            if who & LOST != 0 {
+                self.hypotheses[index].stirred = self.step;
+                continue;
+            }
             self.tell(index, who, route(who), u64::from(label), at);
         }
     }
@@ -145,7 +146,7 @@ impl Filter {
         for index in 0..self.hypotheses.len() {
             self.end(index, who, at);
         }
-        self.open.remove(&who);
+        self.open.remove(who);
         self.prune();
         self.next(at);
         for index in 0..self.hypotheses.len() {
@@ -179,6 +180,13 @@ impl Filter {
             self.ways(from, call, &doubt, &mut ways);
         }
         self.foretell(call, &ways);
+        let all: f64 = ways.iter().map(|way| way.weight).sum();
+        let strays = ways.iter().filter(|way| way.who & NOBODY != 0);
+        let stray: f64 = strays.map(|way| way.weight).sum();
+        if self.right.is_sure() {
+            let chance = stray / all.max(f64::MIN_POSITIVE);
+            self.entries.words.strayed(call.label, chance as f32);
+        }
         self.choose(&mut ways, afford);
         self.follow(&ways, call);
         self.ways = ways;
@@ -230,9 +238,9 @@ impl Filter {
         let mut known: HashMap<u64, usize> = HashMap::new();
         let mut kept: usize = 0;
         for index in 0..self.hypotheses.len() {
-            let hypothesis = &self.hypotheses[index];
+            let hypothesis = &mut self.hypotheses[index];
             self.steps.spend(hypothesis.entries.len() + OVERHEAD);
-            let key = hypothesis.key(|place| self.entries.key(place));
+            let key = hypothesis.key(|place| self.entries.tag(place));
             if let Some(same) = known.get(&key) {
                 let (before, after) = self.hypotheses.split_at_mut(index);
                 before[*same].absorb(&after[0]);
@@ -252,10 +260,12 @@ impl Filter {
         self.steps.spend(hypothesis.entries.len() + OVERHEAD);
         let mut all = SUDDEN;
         let mut best = (SUDDEN, None);
+        let mut lost = true;
         for (place, entry) in hypothesis.entries.iter().enumerate() {
             if self.entries.who(*entry) != who {
                 continue;
             }
+            lost = false;
             let chances = self.entries.responds(*entry, self.step, gap, at);
             for (chance, label) in chances.into_iter().zip([RESPONSE, TIMER]) {
                 all += chance;
@@ -263,6 +273,13 @@ impl Filter {
                     best = (chance, Some((place, label)));
                 }
             }
+        }
+        if lost && !hypothesis.has_under_way(who) {
+            all = if hypothesis.stirred == self.step {
+                0.3 * super::times::at_once(gap)
+            } else {
+                LOST_RESPONDS
+            };
         }
         let out = hypothesis.forget(who).min(MANY_OUT);
         hypothesis.weight *= f64::from(all) * UNFINISHED.powi(i32::from(out));
@@ -283,7 +300,9 @@ impl Filter {
 
     /// Goes these ways, those from the same hypothesis next to each other.
     fn follow(&mut self, ways: &[Way], call: &Written) {
-        self.history.begin(call.id, self.entries.next_number());
+        let missed = self.entries.words.strays(call.label);
+        self.history
+            .begin(call.id, self.entries.next_number(), missed);
         let mut old = std::mem::take(&mut self.hypotheses);
         for (index, way) in ways.iter().enumerate() {
             let last = ways.get(index + 1).is_none_or(|next| next.from != way.from);
@@ -330,8 +349,7 @@ impl Filter {
             }
             None => {}
         }
-        let open = self.open.contains(&way.who);
-        next.call(call.id, way.who, open, call.label);
+        next.call(call.id, way.who, self.open.bit(way.who), call.label);
         let timed = if way.after_timer { TIMED } else { 0 };
         let past = std::mem::take(&mut next.past);
         next.past = self.history.add(way.who | timed, past);
@@ -356,15 +374,19 @@ impl Filter {
     /// A request was told something, in one hypothesis.
     fn tell(&mut self, index: usize, who: u64, route: u64, what: u64, at: Timestamp) {
         let hypothesis = &mut self.hypotheses[index];
-        let open = self.open.contains(&who);
+        let open = self.open.contains(who);
         let (progress, route) = match (open, who & NOBODY == 0) {
             (true, _) => (hypothesis.progress(who), route),
             (false, true) => (Progress::default(), route),
             (false, false) => (Progress::default(), 0),
         };
         let what = what | u64::from(!open) << 32;
-        let state = State::new(route, what, progress, !open);
-        let entry = self.entries.tell(who, state, self.step, at);
+        let mut before = hypothesis.entries.iter();
+        let pending = open && before.any(|entry| self.entries.who(*entry) == who);
+        let state = State::new(route, what, progress, !open, pending);
+        let entry = self
+            .entries
+            .tell((who, self.open.bit(who)), state, self.step, at);
         hypothesis.add(entry);
     }
 

@@ -36,6 +36,11 @@ impl Gate {
         self.open = !self.several && self.calls >= FEW && self.share >= least;
     }
 
+    /// Whether it can ever open.
+    pub(super) fn may_open(&self) -> bool {
+        !self.several
+    }
+
     /// Whether connections are handed on in a considerable share of the calls.
     pub(super) fn is_open(&self) -> bool {
         self.open

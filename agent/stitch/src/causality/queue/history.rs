@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-use super::hypothesis::{Hypothesis, NOBODY, TIMED};
+use super::hypothesis::{Hypothesis, LOST, NOBODY, TIMED};
 use super::verdict::{Right, Verdict};
 
 /// Nodes of the last layer, and their shares in a hypothesis.
@@ -32,6 +32,8 @@ struct Layer {
     call: u64,
     /// What is done after the call has this number, or a higher one.
     begin: u64,
+    /// Probability that no request made it though it is said so.
+    missed: f32,
     nodes: Vec<Node>,
 }
 
@@ -59,9 +61,14 @@ impl History {
     }
 
     /// A call was written; what is done from now on has numbers from `begin` on.
-    pub(super) fn begin(&mut self, call: u64, begin: u64) {
-        let nodes = Vec::new();
-        self.0.push_back(Layer { call, begin, nodes });
+    /// That no request made it is `missed` with this probability.
+    pub(super) fn begin(&mut self, call: u64, begin: u64, missed: f32) {
+        self.0.push_back(Layer {
+            call,
+            begin,
+            missed,
+            nodes: Vec::new(),
+        });
     }
 
     /// The last call belongs to `who` in a hypothesis with this past. Its new past.
@@ -132,8 +139,12 @@ impl History {
         let layer = self.0.iter().find(|layer| layer.call == call)?;
         let mut verdict = Verdict::new(right);
         for node in &layer.nodes {
-            if node.who & NOBODY == 0 {
-                verdict.add(node.who & !TIMED, node.share, node.who & TIMED != 0);
+            if node.who & LOST != 0 {
+                // Nothing is said.
+            } else if node.who & NOBODY == 0 {
+                let share = node.share * (1.0 - layer.missed);
+                verdict.add(node.who & !TIMED, share, node.who & TIMED != 0);
+                verdict.nobody(node.share - share);
             } else {
                 verdict.nobody(node.share);
             }
@@ -200,7 +211,7 @@ mod tests {
     /// Two requests may have made call 1; both hypotheses then agree.
     fn forked() -> (History, [Hypothesis; 2]) {
         let mut history = History::default();
-        history.begin(1, 0);
+        history.begin(1, 0, 0.0);
         let first = hypothesis(0.75, history.add(10, Past::new()));
         let second = hypothesis(0.25, history.add(20, Past::new()));
         (history, [first, second])
@@ -216,7 +227,7 @@ mod tests {
     fn hypotheses_that_become_one_keep_both_pasts() {
         let (mut history, [mut one, other]) = forked();
         one.absorb(&other);
-        history.begin(2, 0);
+        history.begin(2, 0, 0.0);
         one.past = history.add(30, std::mem::take(&mut one.past));
         history.settle(std::slice::from_mut(&mut one));
         let shares = |at: usize| -> Vec<f32> {
@@ -230,13 +241,13 @@ mod tests {
     #[test]
     fn what_a_dropped_hypothesis_held_is_gone() {
         let (mut history, [_, mut other]) = forked();
-        history.begin(2, 0);
+        history.begin(2, 0, 0.0);
         other.weight = 1.0;
         other.past = history.add(30, std::mem::take(&mut other.past));
         history.settle(std::slice::from_mut(&mut other));
         assert_eq!(history.0[0].nodes.len(), 1);
         assert!(leads(&history, 1, 20, 10));
-        history.begin(3, 0);
+        history.begin(3, 0, 0.0);
         other.past = history.add(40, std::mem::take(&mut other.past));
         history.settle(std::slice::from_mut(&mut other));
         assert!(leads(&history, 1, 20, 10), "places have moved");
@@ -246,7 +257,7 @@ mod tests {
     fn what_was_done_is_as_likely_as_those_who_say_so() {
         let (mut history, both) = forked();
         history.did(&both[0].past, 7);
-        history.begin(2, 8);
+        history.begin(2, 8, 0.0);
         let mut after = both.map(|before| {
             let past = history.add(30, before.past);
             hypothesis(before.weight, past)

@@ -10,11 +10,20 @@ use crate::causality::path::mix;
 pub(super) const MAX_ENTRIES: usize = 128;
 /// Marks who stands for a call that no request made.
 pub(super) const NOBODY: u64 = 1 << 63;
+/// Marks who stands for a request, not known which, of which nothing was known.
+pub(super) const LOST: u64 = 1 << 61;
 /// Marks who made a call after a timer that nothing showed.
 pub(super) const TIMED: u64 = 1 << 62;
 
 /// Odd, with bits all over.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What tells an entry from others, and the bit of its request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tag {
+    pub(super) key: u64,
+    pub(super) bit: u128,
+}
 
 /// One hypothesis.
 #[derive(Debug, Default)]
@@ -25,8 +34,12 @@ pub(super) struct Hypothesis {
     pub(super) entries: Vec<u32>,
     /// What open requests have done.
     members: Vec<(u64, Progress)>,
-    /// Calls under way and whose they are.
-    under_way: Vec<(u64, u64)>,
+    /// Calls under way, whose they are, and its bit.
+    under_way: Vec<(u64, u64, u128)>,
+    /// Bits of the open requests of which something is known.
+    pub(super) known: u128,
+    /// The last message that told something to a lost request.
+    pub(super) stirred: u64,
     /// Where it comes from.
     pub(super) past: Past,
 }
@@ -46,21 +59,29 @@ impl Hypothesis {
         self.entries.clone_from(&other.entries);
         self.members.clone_from(&other.members);
         self.under_way.clone_from(&other.under_way);
+        (self.stirred, self.known) = (other.stirred, other.known);
         self.past.clone_from(&other.past);
     }
 
-    /// The same for all that agree on what can still matter; `entry` gives what
-    /// tells an entry from others.
-    pub(super) fn key(&self, entry: impl Fn(u32) -> u64) -> u64 {
-        let line = self.entries.iter();
-        let line = line.fold(1, |key: u64, place| {
-            (key.rotate_left(5) ^ entry(*place)).wrapping_mul(SPREAD)
-        });
+    /// The same for all that agree on what can still matter; `tag` gives what tells
+    /// an entry from others.
+    pub(super) fn key(&mut self, tag: impl Fn(u32) -> Tag) -> u64 {
+        let (mut line, mut known) = (1_u64, 0);
+        for place in &self.entries {
+            let tag = tag(*place);
+            line = (line.rotate_left(5) ^ tag.key).wrapping_mul(SPREAD);
+            known |= tag.bit;
+        }
         // In whatever order.
-        let members = self.members.iter();
-        let members = members.map(|(who, progress)| mix(*who, progress.key()));
-        let under_way = self.under_way.iter().map(|(call, who)| mix(*call, *who));
-        let others = members.chain(under_way).fold(0, u64::wrapping_add);
+        let mut others = 0_u64;
+        for (who, progress) in &self.members {
+            others = others.wrapping_add(mix(*who, progress.key()));
+        }
+        for (call, who, bit) in &self.under_way {
+            others = others.wrapping_add(mix(*call, *who));
+            known |= bit;
+        }
+        self.known = known;
         mix(line, others)
     }
 
@@ -76,6 +97,12 @@ impl Hypothesis {
         self.weight = all;
     }
 
+    /// Whether nothing is known of a request that is open, as of when the key was
+    /// last computed.
+    pub(super) fn has_lost(&self, bit: u128) -> bool {
+        self.known & bit == 0
+    }
+
     /// The last in line.
     pub(super) fn add(&mut self, entry: u32) {
         push(&mut self.entries, entry);
@@ -87,10 +114,10 @@ impl Hypothesis {
         member.map_or_else(Progress::default, |(_, progress)| *progress)
     }
 
-    /// A call was made; `open` if by a request that is not answered.
-    pub(super) fn call(&mut self, call: u64, who: u64, open: bool, label: Label) {
-        push(&mut self.under_way, (call, who));
-        if !open {
+    /// A call was made; `bit` is that of a request that is not answered.
+    pub(super) fn call(&mut self, call: u64, who: u64, bit: u128, label: Label) {
+        push(&mut self.under_way, (call, who, bit));
+        if bit == 0 {
             return;
         }
         let place = self.members.iter().position(|(id, _)| *id == who);
@@ -105,16 +132,25 @@ impl Hypothesis {
 
     /// A call was answered. Whose it was, if it is known.
     pub(super) fn answer(&mut self, call: u64, label: Label) -> Option<u64> {
-        let place = self.under_way.iter().position(|(id, _)| *id == call)?;
-        let (_, who) = self.under_way.swap_remove(place);
+        let place = self.under_way.iter().position(|(id, ..)| *id == call)?;
+        let (_, who, _) = self.under_way.swap_remove(place);
         if let Some((_, progress)) = self.members.iter_mut().find(|(id, _)| *id == who) {
             progress.out.remove(label);
         }
         Some(who)
     }
 
+    /// Whether a call of this request is under way.
+    pub(super) fn has_under_way(&self, who: u64) -> bool {
+        self.under_way.iter().any(|(_, other, _)| *other == who)
+    }
+
     /// A request was answered. Its calls still under way.
     pub(super) fn forget(&mut self, who: u64) -> u8 {
+        let under_way = self.under_way.iter_mut();
+        under_way
+            .filter(|call| call.1 == who)
+            .for_each(|call| call.2 = 0);
         let place = self.members.iter().position(|(id, _)| *id == who);
         let out = place.map_or(0, |place| self.members.swap_remove(place).1.out.count);
         u8::try_from(out).unwrap_or(u8::MAX)

@@ -194,10 +194,7 @@ impl Line {
         };
         self.pools.called(known.callee);
         let others = &self.known;
-        let contradicts = |who: u64| {
-            let ended = others.get(who).ended;
-            ended.zip(known.ended).is_some_and(|(who, call)| who < call)
-        };
+        let contradicts = |who: u64| is_contradicted(others.get(who).ended, (at, known.ended));
         if let Some((call, verdict)) = self.filter.call(&call, contradicts) {
             self.told.entry_or(call, || verdict);
         }
@@ -226,6 +223,13 @@ impl Line {
         let free = callees.filter(|(callee, _)| !self.pools.is_full(**callee));
         free.map(|(_, bit)| 1 << bit).sum()
     }
+}
+
+/// Whether a response contradicts that its request waits for a call's answer:
+/// whoever calls after the response waits for nothing.
+fn is_contradicted(responded: Option<Timestamp>, call: (Timestamp, Option<Timestamp>)) -> bool {
+    let (written, answered) = call;
+    responded.is_some_and(|at| written < at && answered.is_some_and(|answered| at < answered))
 }
 
 impl<T> Recent<T> {
@@ -258,5 +262,21 @@ impl Recent<Known> {
 
     fn get(&self, id: u64) -> Known {
         self.all.get(&id).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_before_the_answer_contradicts_unless_the_call_came_later() {
+        let at = |time| Some(Timestamp(time));
+        let call = (Timestamp(10), at(20));
+        assert!(is_contradicted(at(15), call));
+        assert!(!is_contradicted(at(25), call), "it waited");
+        assert!(!is_contradicted(at(5), call), "made after the response");
+        assert!(!is_contradicted(None, call));
+        assert!(!is_contradicted(at(15), (Timestamp(10), None)));
     }
 }

@@ -9,7 +9,7 @@ pub(super) struct State {
     pub(super) keys: [u64; 3],
     /// Whether the request is answered, or there is none.
     pub(super) aside: bool,
-    /// Whether calls of it are under way.
+    /// Whether calls of it are under way, or still to come for another reason.
     pub(super) waiting: bool,
 }
 
@@ -51,16 +51,25 @@ impl Progress {
 }
 
 impl State {
-    /// That of a request for `route`, told `what`.
-    pub(super) fn new(route: u64, what: u64, progress: Progress, aside: bool) -> Self {
+    /// That of a request for `route`, told `what`; `pending` if it may still make
+    /// calls because of what it was told before.
+    pub(super) fn new(
+        route: u64,
+        what: u64,
+        progress: Progress,
+        aside: bool,
+        pending: bool,
+    ) -> Self {
         let low = mix(route, what);
-        let some = u64::from(progress.out.count > 0);
-        let middle = mix(low, u64::from(progress.issued.count) << 1 | some);
-        let full = mix(mix(low, progress.issued.sum), progress.out.sum);
+        let waiting = progress.out.count > 0 || pending;
+        let middle = u64::from(progress.issued.count) << 1 | u64::from(waiting);
+        let middle = mix(low, middle);
+        let full = mix(progress.key(), u64::from(pending));
+        let full = mix(low, full);
         Self {
             keys: [full, middle, low],
             aside,
-            waiting: progress.out.count > 0,
+            waiting,
         }
     }
 
@@ -81,6 +90,13 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_more_to_do_for_another_reason_waits() {
+        let state = |pending| State::new(1, 2, Progress::default(), false, pending);
+        assert!(state(true).waiting && !state(false).waiting);
+        assert_ne!(state(true).key(), state(false).key());
+    }
 
     #[test]
     fn a_bag_forgets_what_is_taken_out() {

@@ -209,6 +209,17 @@ fn who_waited_longest_is_found() {
 }
 
 #[test]
+fn who_comes_in_the_midst_of_it_finds_its_way() {
+    let mut process = Process::run(Order::FirstComeFirst, 16, 6000);
+    // What is first seen is the answer to a call that was not.
+    process.messages.drain(..1000);
+    let (mut line, _) = line(&process, EACH);
+    let (all, said, right) = process.judge(&mut line);
+    assert!(said > all * 8 / 10, "{said} of {all}");
+    assert!(right > said * 9 / 10, "{right} of {said}");
+}
+
+#[test]
 fn of_another_order_nothing_is_said() {
     let process = Process::run(Order::LastComeFirst, 16, 6000);
     let (mut line, _) = line(&process, EACH);
@@ -225,18 +236,28 @@ fn where_nobody_waits_there_is_no_queue() {
         assert_eq!(queues.add(*message, 7, *at), (0, 0));
         assert!(queues.line.is_none());
     }
+    assert_eq!(queues.before.len(), MAX_BEFORE);
 }
 
 #[test]
 fn a_queue_is_begun_and_given_up_as_threads_and_pools_are() {
     let process = Process::run(Order::FirstComeFirst, 16, 1000);
     let mut queues = Queues::default();
+    let mut first = 0;
     for (message, at) in &process.messages {
+        let kept = queues.before.len();
         queues.add(*message, 7, *at);
+        if queues.line.is_some() && kept > 0 {
+            first = kept;
+            assert!(queues.before.is_empty(), "the line has them");
+        }
     }
     assert!(queues.line.is_some());
+    assert!((16..MAX_BEFORE).contains(&first), "{first} came before");
     queues.add(Message::Request { id: 1, route: 1 }, 8, Timestamp(0));
     assert!(queues.line.is_none(), "a second thread");
+    queues.add(Message::Request { id: 2, route: 1 }, 7, Timestamp(0));
+    assert!(queues.before.is_empty(), "nor will there be another");
 }
 
 #[test]

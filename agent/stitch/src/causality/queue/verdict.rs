@@ -4,16 +4,27 @@ use smallvec::SmallVec;
 
 /// How fast what is known of being right follows.
 const SLOWNESS: f32 = 24.0;
+/// So much is taken to be wrong to begin with.
+const FEW: f32 = 1.0;
 /// How much more often than those foretold the others are wrong: those that
 /// responses tell of are mostly last calls, the easier ones.
 const HARDER: f32 = 1.5;
 /// Share of foretold responses below which nothing is said.
 const UNDERSTOOD: f32 = 0.6;
+/// Share from which what nobody is foretold to do is nobody's.
+const SURE: f32 = 0.85;
 
 /// Share of connections handed on that were given right, as responses told later:
 /// to who was seen to be told something, and to who had waited for a timer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Right([f32; 2]);
+pub(super) struct Right([Known; 2]);
+
+/// How much was right of what was foretold, and how much should have been.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    right: f32,
+    said: f32,
+}
 
 /// Who may have made a call.
 #[derive(Clone, Debug)]
@@ -28,25 +39,43 @@ pub(super) struct Verdict {
 }
 
 impl Right {
-    /// Shares that were right, and all, by kind.
+    /// What was right, and what should have been if all were as likely as was said,
+    /// by kind.
     pub(super) fn learn(&mut self, foretold: [(f64, f64); 2]) {
-        for (known, (right, all)) in self.0.iter_mut().zip(foretold) {
-            *known += (right as f32 - *known * all as f32) / SLOWNESS;
+        for (known, (right, said)) in self.0.iter_mut().zip(foretold) {
+            let kept = 1.0 - said as f32 / SLOWNESS;
+            known.right = known.right * kept + right as f32;
+            known.said = known.said * kept + said as f32;
         }
     }
 
     /// Whether those seen to be told something are mostly right.
     pub(super) fn is_understood(self) -> bool {
-        self.0[0] >= UNDERSTOOD
+        self.0[0].share() >= UNDERSTOOD
+    }
+
+    /// Whether they are nearly always: what is not foretold then is rather
+    /// somebody's of whom nothing is known than a mistake.
+    pub(super) fn is_sure(self) -> bool {
+        self.0[0].share() >= SURE
     }
 
     /// Probability that one is right of which no response tells.
     fn of(self, timed: bool) -> f32 {
-        let right = self.0[usize::from(timed)];
+        // Of those who had waited for a timer too few are foretold to be surer.
+        let seen = self.0[0].share();
+        let right = self.0[usize::from(timed)].share().min(seen);
         if right < UNDERSTOOD {
             return 0.0;
         }
         1.0 - HARDER * (1.0 - right)
+    }
+}
+
+impl Known {
+    /// The share that was right of what should have been.
+    fn share(self) -> f32 {
+        (self.right / (self.said + FEW)).min(1.0)
     }
 }
 
@@ -115,5 +144,18 @@ mod tests {
         let mut timed = Verdict::new(right);
         timed.add(1, 1.0, true);
         assert!(timed.is_silent(), "each kind for itself");
+    }
+
+    #[test]
+    fn who_is_as_right_as_it_says_is_believed_and_who_is_not_is_not() {
+        let (mut unsure, mut wrong) = (Right::default(), Right::default());
+        for _ in 0..200 {
+            unsure.learn([(0.5, 0.5), (0.0, 0.0)]);
+            wrong.learn([(0.5, 1.0), (0.0, 0.0)]);
+        }
+        assert!(unsure.is_understood() && unsure.is_sure());
+        assert!(!wrong.is_understood());
+        (0..200).for_each(|_| unsure.learn([(0.5, 1.0), (0.0, 0.0)]));
+        assert!(!unsure.is_understood(), "what was is forgotten");
     }
 }

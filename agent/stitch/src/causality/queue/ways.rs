@@ -6,16 +6,11 @@ use smallvec::SmallVec;
 use super::Written;
 use super::entry::View;
 use super::filter::{Filter, MOST, OVERHEAD};
-use super::hypothesis::NOBODY;
+use super::hypothesis::{LOST, NOBODY};
 use super::times::{enters, milliseconds};
 
-/// Likelihood of a call that nobody known makes, handed on or not.
-const STRAY: f32 = 0.003;
-const STRAY_SEEN: f32 = 0.0001;
 /// Likelihood of explaining a call below which nothing is looked at.
 const HARDLY: f32 = 5e-5;
-/// Of a call that belongs to the request answered next, though it did not wait.
-const UNEXPECTED: f32 = 0.003;
 /// Of a cause that the response contradicts.
 pub(super) const CONTRADICTED: f32 = 0.003;
 /// Ways this much less likely than the best are not gone.
@@ -40,7 +35,7 @@ type Views = (SmallVec<[View; 32]>, SmallVec<[f32; 36]>);
 impl Way {
     /// Whether only the response tells of it.
     pub(super) fn is_unexpected(&self) -> bool {
-        self.entry.is_none() && self.who & NOBODY == 0
+        self.entry.is_none() && self.who & (NOBODY | LOST) == 0
     }
 }
 
@@ -76,6 +71,7 @@ impl Filter {
     ) {
         let (views, first) = self.views(from, call, doubt);
         let hypothesis = &self.hypotheses[from];
+        let unknown = self.unknown(hypothesis, call);
         let mut add = |likelihood: f32, who, entry, after_timer, before| {
             if likelihood > 0.0 {
                 ways.push(Way {
@@ -90,7 +86,7 @@ impl Filter {
         };
         let ages: SmallVec<[f32; 32]> = views.iter().map(|view| view.age).collect();
         for (place, view) in views.iter().enumerate() {
-            let act = view.act * first[place];
+            let act = view.act * first[place] * unknown.known;
             if act > HARDLY {
                 add(act * view.doubt, view.who, Some(place), false, place);
             }
@@ -101,15 +97,16 @@ impl Filter {
                 } else {
                     (1.0, 0)
                 };
-                let late = view.late * chance;
+                let late = view.late * chance * unknown.known;
                 add(late * view.doubt, view.who, Some(place), true, before);
             }
         }
-        let stray = if call.waited() { STRAY } else { STRAY_SEEN };
-        let nobody = call.id | NOBODY;
-        add(stray * doubt(nobody), nobody, None, false, 0);
-        if let Some(who) = call.anchor.filter(|who| self.open.contains(who)) {
-            add(UNEXPECTED, who, None, false, 0);
+        for (who, likelihood) in [(NOBODY, unknown.nobody), (LOST, unknown.lost)] {
+            let who = call.id | who;
+            add(likelihood * doubt(who), who, None, false, 0);
+        }
+        if let Some((who, likelihood)) = unknown.anchor {
+            add(likelihood, who, None, false, 0);
         }
     }
 
@@ -125,12 +122,24 @@ impl Filter {
         };
         let known = ways.iter().filter(|way| !way.is_unexpected());
         let all: f64 = known.clone().map(before).sum();
-        let mut foretold = [(0.0, 0.0); 2];
+        let mut shares: SmallVec<[(u64, [f64; 2]); 16]> = SmallVec::new();
         for way in known {
-            let (right, every) = &mut foretold[usize::from(way.after_timer)];
             let share = before(way) / all.max(f64::MIN_POSITIVE);
-            *every += share;
-            *right += if way.who == anchor { share } else { 0.0 };
+            let same = shares.iter().position(|(who, _)| *who == way.who);
+            let place = same.unwrap_or_else(|| {
+                shares.push((way.who, [0.0; 2]));
+                shares.len() - 1
+            });
+            shares[place].1[usize::from(way.after_timer)] += share;
+        }
+        let mut foretold = [(0.0, 0.0); 2];
+        for (who, shares) in shares {
+            let both = shares[0] + shares[1];
+            for ((right, said), share) in foretold.iter_mut().zip(shares) {
+                // Who is given this share should be right as often.
+                *said += share * both;
+                *right += if who == anchor { share } else { 0.0 };
+            }
         }
         self.right.learn(foretold);
     }

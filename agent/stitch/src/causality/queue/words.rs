@@ -35,7 +35,13 @@ const UNFORESEEN: f32 = 0.7;
 /// The same of each after the first, and of one of a kind that was done already.
 const ONE_MORE: f32 = 0.15;
 const ANOTHER: f32 = 0.1;
+/// Shares of unforeseen words that are known ones with an act less, and more.
+const FEWER: f32 = 0.3;
+const VARIED: f32 = 0.3;
 const LEAST_UNFORESEEN: f32 = 0.003;
+
+/// Calls taken to be somebody's before any was.
+const FEW_STRAYS: f32 = 30.0;
 
 /// What is expected in a state.
 #[derive(Debug)]
@@ -52,6 +58,9 @@ pub(super) struct Words {
     /// Calls by label.
     seen: [f32; LABELS],
     all: f32,
+    /// Calls that no request made, by label, of how many; and of all labels.
+    strays: [(f32, f32); LABELS],
+    weighed: f32,
     /// The last label seen.
     last: Label,
     /// The callee of each label, as a bit.
@@ -69,6 +78,8 @@ impl Default for Words {
         Self {
             rows: HashMap::new(),
             seen: [0.0; LABELS],
+            strays: [(0.0, 0.0); LABELS],
+            weighed: 0.0,
             all: 0.0,
             last: 0,
             callees: [0; LABELS],
@@ -85,6 +96,25 @@ impl Words {
         self.callees[usize::from(label)] = callee;
     }
 
+    /// A call of this kind was made by no request, with this probability.
+    pub(super) fn strayed(&mut self, label: Label, chance: f32) {
+        let (strayed, all) = &mut self.strays[usize::from(label)];
+        *strayed += chance;
+        *all += 1.0;
+        self.weighed += 1.0;
+    }
+
+    /// Share of calls that are of this kind and made by no request.
+    pub(super) fn stray(&self, label: Label) -> f32 {
+        self.strays[usize::from(label)].0 / (self.weighed + FEW_STRAYS)
+    }
+
+    /// Share of calls of this kind that no request has made.
+    pub(super) fn strays(&self, label: Label) -> f32 {
+        let (strayed, all) = self.strays[usize::from(label)];
+        strayed / (all + FEW_STRAYS)
+    }
+
     /// The callee of an act, as a bit; the response has the first.
     pub(super) fn callee(&self, label: Label) -> u64 {
         match label {
@@ -94,7 +124,7 @@ impl Words {
         }
     }
 
-    fn share(&self, label: Label) -> f32 {
+    pub(super) fn share(&self, label: Label) -> f32 {
         (self.seen[usize::from(label)] + 0.3) / (self.all + 3.0)
     }
 
@@ -150,11 +180,11 @@ impl Words {
         }
         for key in state.keys {
             let row = self.rows.entry(key).or_default();
-            row.total += weight;
-            if row.total > HALVE_AT {
+            if row.total + weight > HALVE_AT {
                 row.total /= 2.0;
                 row.words.iter_mut().for_each(|(_, count)| *count /= 2.0);
             }
+            row.total += weight;
             match row.words.iter_mut().find(|(other, _)| *other == word) {
                 Some((_, count)) => *count += weight,
                 None => row.words.push((word, weight)),
@@ -162,7 +192,8 @@ impl Words {
             if row.words.len() > MAX_WORDS {
                 let rarest =
                     (0..row.words.len()).min_by(|a, b| row.words[*a].1.total_cmp(&row.words[*b].1));
-                rarest.map(|at| row.words.swap_remove(at));
+                let gone = rarest.map(|at| row.words.swap_remove(at));
+                row.total -= gone.map_or(0.0, |(_, count)| count);
             }
         }
         full
@@ -182,8 +213,11 @@ impl Words {
 
     /// Probability of having done `taken` and then `label`, at once.
     pub(super) fn chance_of(&self, outlook: &Outlook, taken: Word, label: Label) -> f32 {
+        let mut next = taken;
+        next.push(label);
+        let anew = self.anew(taken.acts()) * self.one_more(taken.acts(), label);
         let known = outlook.sum(taken, |left| left.acts().contains(&label));
-        known + self.unforeseen(outlook, taken) * self.one_more(taken.acts(), label)
+        known + outlook.rest * (anew + self.varied(outlook, next))
     }
 
     /// Share of what is expected beyond `taken` that may still come.
@@ -199,10 +233,26 @@ impl Words {
         acts.all(|label| self.callee(*label) & closed == 0)
     }
 
+    /// Probability of having done `taken` as part of a word that is not known.
     fn unforeseen(&self, outlook: &Outlook, taken: Word) -> f32 {
-        let acts = taken.acts();
+        let fewer = FEWER * outlook.sum(taken, |_| true);
+        outlook.rest * (self.anew(taken.acts()) + self.varied(outlook, taken) + fewer)
+    }
+
+    /// Probability that an unforeseen word begins so.
+    fn anew(&self, acts: &[Label]) -> f32 {
         let each = (0..acts.len()).map(|at| self.one_more(&acts[..at], acts[at]));
-        outlook.rest * each.product::<f32>()
+        each.product()
+    }
+
+    /// Probability that an unforeseen word is a known one and one of these acts.
+    fn varied(&self, outlook: &Outlook, taken: Word) -> f32 {
+        let each = taken.acts().iter().map(|label| {
+            let others = taken.without(Word::of(*label));
+            let known = others.map_or(0.0, |others| outlook.sum(others, |_| true));
+            self.share(*label) * known
+        });
+        VARIED * each.sum::<f32>()
     }
 
     /// Probability that an unforeseen word goes on with this act.
@@ -261,7 +311,7 @@ mod tests {
         let mut words = Words::default();
         words.saw(2, 2);
         words.saw(3, 4);
-        let state = State::new(1, 1, Progress::default(), false);
+        let state = State::new(1, 1, Progress::default(), false, false);
         for _ in 0..20 {
             assert!(!words.learn(state, word(&[2, 3]), 1.0));
         }
@@ -281,18 +331,66 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_is_mostly_a_known_word_and_one_act() {
+        let mut words = Words::default();
+        (2..10).for_each(|label| words.saw(label, 2));
+        let state = State::new(1, 1, Progress::default(), false, false);
+        (0..20).for_each(|_| assert!(!words.learn(state, word(&[2, 3]), 1.0)));
+        let outlook = words.outlook(state);
+        let one_more = words.chance_of(&outlook, word(&[2, 3]), 4);
+        let others = words.chance_of(&outlook, word(&[4, 5]), 6);
+        assert!(one_more > 20.0 * others, "{one_more} {others}");
+        let varied = words.chance_of(&outlook, word(&[2, 4]), 3);
+        assert!((varied / one_more - 1.0).abs() < 0.1, "whatever the order");
+    }
+
+    #[test]
+    fn chances_add_up_however_long_is_learnt() {
+        let mut words = Words::default();
+        let state = State::new(1, 1, Progress::default(), true, false);
+        for label in (2..40).cycle().take(1000) {
+            words.learn(state, Word::of(label), 0.7);
+            let outlook = words.outlook(state);
+            let all: f32 = outlook.words.iter().map(|(_, chance)| chance).sum();
+            assert!(all + outlook.rest < 1.01, "{all}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_learnt_to_be_done_only_where_more_may_come() {
+        for pending in [false, true] {
+            let mut words = Words::default();
+            let state = State::new(1, 1, Progress::default(), false, pending);
+            (0..20).for_each(|_| assert!(!words.learn(state, Word::default(), 1.0)));
+            let outlook = words.outlook(state);
+            assert_eq!(outlook.of(Word::default()) > 0.9, pending);
+        }
+    }
+
+    #[test]
+    fn strays_are_counted_by_kind() {
+        let mut words = Words::default();
+        for _ in 0..100 {
+            words.strayed(2, 0.5);
+            words.strayed(3, 0.0);
+        }
+        assert!((0.3..0.5).contains(&words.strays(2)));
+        assert!(words.stray(2) < words.strays(2) && words.stray(3).abs() < 1e-6);
+    }
+
+    #[test]
     fn a_finer_state_falls_back_on_a_coarser_one() {
         let mut words = Words::default();
         words.saw(2, 2);
         let mut progress = Progress::default();
         for _ in 0..20 {
             progress.issued.add(2);
-            words.learn(State::new(1, 1, progress, false), Word::of(2), 1.0);
+            words.learn(State::new(1, 1, progress, false, false), Word::of(2), 1.0);
         }
-        let other = State::new(1, 1, Progress::default(), false);
+        let other = State::new(1, 1, Progress::default(), false, false);
         let outlook = words.outlook(other);
         assert!(words.chance_of(&outlook, Word::default(), 2) > 0.5);
-        let elsewhere = words.outlook(State::new(2, 1, Progress::default(), false));
+        let elsewhere = words.outlook(State::new(2, 1, Progress::default(), false, false));
         assert!(elsewhere.is_blank());
     }
 }
