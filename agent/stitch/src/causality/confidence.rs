@@ -89,7 +89,12 @@ pub(super) fn odds(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
             })
         })
         .collect();
-    share_out(&mut odds, row.links.len() + 1, COOLING, trust(solver, row));
+    share_out(
+        &mut odds,
+        row.links.len() + 1,
+        cooling(solver, COOLING),
+        trust(solver, row),
+    );
     temper(solver, row, &mut odds);
     odds
 }
@@ -120,7 +125,7 @@ pub(super) fn greedy(solver: &Solver<'_>, call: u32) -> Vec<Odds> {
     share_out(
         &mut odds,
         row.links.len() + 1,
-        GREEDY_COOLING,
+        cooling(solver, GREEDY_COOLING),
         trust(solver, row),
     );
     temper(solver, row, &mut odds);
@@ -171,6 +176,16 @@ fn temper(solver: &Solver<'_>, call: &Call, odds: &mut [Odds]) {
     }
 }
 
+/// The factor by which timing is cooled. Where its trust comes from responses,
+/// these were foretold without.
+fn cooling(solver: &Solver<'_>, usual: f32) -> f32 {
+    if solver.scene.foresight.alone() {
+        1.0
+    } else {
+        usual
+    }
+}
+
 /// How far timing is to be trusted for this call. Without thread ids nothing
 /// can check it, and nothing else can decide.
 fn trust(solver: &Solver<'_>, call: &Call) -> f32 {
@@ -178,11 +193,23 @@ fn trust(solver: &Solver<'_>, call: &Call) -> f32 {
         return 1.0;
     }
     let crowd = call.rivals.max(at_once(solver, call));
-    if crowd > 1 {
+    if crowd > 1 && solver.scene.foresight.alone() {
+        solver.scene.foresight.trust(crowd, before(solver, call))
+    } else if crowd > 1 {
         DOUBTFUL * solver.scene.audit.trust(crowd)
     } else {
         ALONE
     }
+}
+
+/// Calls that its present cause made before.
+fn before(solver: &Solver<'_>, call: &Call) -> usize {
+    let cause = call.parent.and_then(|slot| solver.scene.requests.get(slot));
+    let calls = cause.into_iter().flat_map(|cause| &cause.calls);
+    let calls = calls.filter_map(|slot| solver.scene.calls.get(*slot));
+    calls
+        .filter(|other| other.started.time < call.started.time)
+        .count()
 }
 
 /// Candidates that were open while the present cause was, itself among them: what
@@ -227,6 +254,14 @@ fn weigh(odds: &mut [Odds], all: usize, cooling: f32, trust: f32) {
     for entry in odds.iter_mut() {
         entry.probability /= total;
     }
+}
+
+/// Whether evidence of structure speaks for the best, if not beyond doubt.
+pub(super) fn is_spoken_for(odds: &[Odds]) -> bool {
+    odds.split_first().is_some_and(|(best, others)| {
+        let behind = |other: &Odds| best.gain.fixed - other.gain.fixed >= STRONG;
+        best.request.is_some() && others.iter().all(behind)
+    })
 }
 
 /// Whether timing alone agrees with evidence that leaves no doubt; `None` if

@@ -28,6 +28,7 @@ mod effort;
 mod event_loop;
 mod evidence;
 mod explicit;
+mod foresight;
 mod histogram;
 mod kind;
 mod learnt;

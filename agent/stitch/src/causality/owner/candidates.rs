@@ -10,6 +10,7 @@ use crate::causality::confidence::Odds;
 use crate::causality::config::Config;
 use crate::causality::model::Outlook;
 use crate::causality::path::{Move, Next, Position};
+use crate::causality::request::Request;
 use crate::causality::said::{EXACT, Said};
 use crate::causality::solve;
 use crate::span::Method;
@@ -27,6 +28,8 @@ const TOLD: f32 = 7.0;
 const RIVALS: usize = 4;
 /// Log-likelihood of a call by a request that timing was not asked about.
 const UNGUESSED: f32 = -25.0;
+/// Requests that a response may be foretold of, the latest active.
+const MOST_FORETOLD: usize = 64;
 
 /// What is known of the states met while a call was weighed.
 type Outlooks<'a> = SmallVec<[(u64, Outlook<'a>); 8]>;
@@ -93,7 +96,7 @@ impl Owner {
                 weights.add(*method, *weight);
             }
             let guess = if desk.config.uses(Method::Timing) {
-                self.chance(request.position, label, now, &mut known)
+                self.chance(request.position, Next::Start(label), now, &mut known)
             } else {
                 0.0
             };
@@ -118,18 +121,18 @@ impl Owner {
         links.into_iter().map(|(_, link)| link).collect()
     }
 
-    /// Log-likelihood that a request makes this call now. What is known of a
+    /// Log-likelihood that a request does this now. What is known of a
     /// state is looked up once: many requests are in the same.
     fn chance<'a>(
         &'a self,
         from: Position,
-        label: u64,
+        next: Next,
         now: Timestamp,
         known: &mut Outlooks<'a>,
     ) -> f32 {
         let step = Move {
             from,
-            next: Next::Start(label),
+            next,
             time: now,
             repeats: false,
         };
@@ -141,6 +144,37 @@ impl Owner {
             known.push((from.state, outlook));
         }
         outlook.score(&step)
+    }
+
+    /// A response is about to be written: how far timing foretold whose it is.
+    pub(super) fn foretell(&mut self, slot: u32, now: Timestamp) {
+        let open = self.scene.requests.get(slot).is_some_and(Request::open);
+        let threads = !self.scene.threads.is_empty();
+        if threads && open && self.scene.open > 1 && self.scene.foresight.is_wanted() {
+            let foretold = self.foretold(slot, now);
+            let calls = self
+                .scene
+                .requests
+                .get(slot)
+                .map_or(0, |row| row.calls.len());
+            let in_flight = self.scene.open;
+            self.scene.foresight.responded(in_flight, calls, foretold);
+        }
+    }
+
+    /// Probability, by timing, that what is written now is the response to this
+    /// request and to no other open one.
+    fn foretold(&self, slot: u32, now: Timestamp) -> f32 {
+        let mut known: Outlooks<'_> = SmallVec::new();
+        let mut score =
+            |request: &Request| self.chance(request.position, Next::Respond, now, &mut known);
+        let Some(own) = self.scene.requests.get(slot).map(&mut score) else {
+            return 0.0;
+        };
+        let others = self.scene.recent().take(MOST_FORETOLD);
+        let others = others.filter(|(other, _)| *other != slot);
+        let against: f32 = others.map(|(_, row)| (score(row) - own).exp()).sum();
+        1.0 / (1.0 + against)
     }
 
     /// A new call enters the game, with a provisional cause.

@@ -54,7 +54,7 @@ impl Owner {
             solver.weigh_cause(*call);
         }
         let rivals = self.scene.calls.get(call).map_or(0, |row| row.rivals);
-        let few = rivals < MANY || self.scene.threads.is_empty();
+        let few = rivals < MANY || self.scene.threads.is_empty() || self.scene.foresight.alone();
         let mut solver = self.solver(desk.config);
         let searched = few && solver.trust >= WORTH_SEARCHING;
         if searched {
@@ -187,6 +187,12 @@ impl Owner {
         let (label, idle, started) = (row.label, row.rivals == 0, row.started.time);
         if let Some(agreed) = confidence::audit(odds) {
             self.scene.audit.add(row.rivals, agreed);
+        }
+        // Where threads are unknown, timing is trusted anyway.
+        if row.rivals > 1 && best.is_some() && row.started.task.tid != 0 {
+            self.scene
+                .foresight
+                .decided(confidence::is_spoken_for(odds));
         }
         let links: SmallVec<[u32; 8]> = row.links.iter().map(|link| link.request).collect();
         route::learn(&mut self.scene, label, odds);

@@ -248,6 +248,9 @@ impl Owner {
 
     /// A response's first piece was written.
     pub(super) fn responded(&mut self, slot: u32, at: Moment, desk: &mut Desk<'_>) {
+        if self.calls && desk.config.uses(Method::Timing) {
+            self.foretell(slot, at.time);
+        }
         if !self.scene.respond(slot, at) {
             return;
         }

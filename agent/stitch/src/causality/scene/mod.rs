@@ -13,6 +13,7 @@ use super::adjacency::Adjacency;
 use super::affinity::Affinity;
 use super::audit::Audit;
 use super::call::Call;
+use super::foresight::Foresight;
 use super::model;
 use super::pool::Pools;
 use super::queue::Queues;
@@ -60,6 +61,8 @@ pub(super) struct Scene {
     pub(super) rhythms: Rhythms,
     /// How often timing alone agreed with what was sure.
     pub(super) audit: Audit,
+    /// How well timing foretells responses.
+    pub(super) foresight: Foresight,
     /// Requests whose response was not written yet.
     pub(super) open: u32,
     /// When a response was written last.
@@ -88,7 +91,17 @@ impl Scene {
         if self.threads.is_empty() {
             1.0
         } else {
-            self.audit.trust(self.open)
+            self.trust_among(self.open)
+        }
+    }
+
+    /// How far timing is trusted among so many requests: as far as it agrees with
+    /// other evidence, or where there is none, as far as it foretells responses.
+    pub(super) fn trust_among(&self, in_flight: u32) -> f32 {
+        if self.foresight.alone() {
+            self.foresight.trust(in_flight, 0)
+        } else {
+            self.audit.trust(in_flight)
         }
     }
 }
