@@ -25,6 +25,11 @@
 //! until its response, or a call right before that, tells of it ([`unknown`]). So
 //! what went astray is found again, one request after the other.
 //!
+//! **Rounds.** A loop that reads several messages before it acts on any does so in
+//! their order, round by round, and hands no connections on. Who does what next is
+//! learnt and weighed there in the same way; the order is another one, so it has
+//! hypotheses of its own ([`rounds`]).
+//!
 //! **What is pruned.** The likeliest hypotheses go on, those too unlikely beside
 //! the best do not, and those that agree on all that can still matter become one.
 //! Entries end when nothing more is expected of them.
@@ -50,6 +55,7 @@ mod hypothesis;
 mod line;
 mod open;
 mod progress;
+mod rounds;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -64,6 +70,7 @@ use std::collections::VecDeque;
 
 use self::gate::Gate;
 use self::line::Line;
+use self::rounds::Rounds;
 use self::word::Label;
 use super::scene::Scene;
 use crate::event::SocketId;
@@ -124,6 +131,14 @@ pub(super) struct Queues {
     before: VecDeque<(Message, Timestamp)>,
     /// Those who wait, where connections are handed on.
     line: Option<Box<Line>>,
+    /// Whether calls are written after several messages were read, and how many
+    /// were since something was written.
+    crowd: Gate,
+    reads: u32,
+    wrote: bool,
+    /// Requests that are not answered.
+    open: u32,
+    rounds: Option<Box<Rounds>>,
 }
 
 impl Written {
@@ -138,23 +153,60 @@ impl Queues {
     /// looks that were cut short, and tables cleared.
     pub(super) fn add(&mut self, message: Message, thread: u32, at: Timestamp) -> (u64, u64) {
         self.gate.acts(thread);
-        if let Message::Call { handed_on, .. } = message {
-            self.gate.calls(handed_on);
-        }
-        if !self.gate.is_open() {
+        self.crowd.acts(thread);
+        self.count(message);
+        let (line, rounds) = (self.gate.is_open(), self.crowd.is_open());
+        if !line {
             self.line = None;
             self.keep(message, at);
-            return (0, 0);
         }
-        let line = self.line.get_or_insert_with(|| {
-            let mut line = Box::new(Line::new(steps::EACH));
-            for (message, at) in self.before.drain(..) {
-                line.add(message, at);
+        if line || !rounds {
+            self.rounds = None;
+        }
+        if line {
+            let line = self.line.get_or_insert_with(|| {
+                let mut line = Box::new(Line::new(steps::EACH));
+                for (message, at) in self.before.drain(..) {
+                    line.add(message, at);
+                }
+                line
+            });
+            line.add(message, at);
+            line.take_limits()
+        } else if rounds {
+            let new = || Box::new(Rounds::new(steps::EACH));
+            let rounds = self.rounds.get_or_insert_with(new);
+            rounds.add(message, at);
+            rounds.take_limits()
+        } else {
+            (0, 0)
+        }
+    }
+
+    fn read(&mut self) {
+        let before = if self.wrote { 0 } else { self.reads };
+        self.reads = before.saturating_add(1);
+        self.wrote = false;
+    }
+
+    /// Counts what opens the gates.
+    fn count(&mut self, message: Message) {
+        match message {
+            Message::Request { .. } => {
+                self.open = self.open.saturating_add(1);
+                self.read();
             }
-            line
-        });
-        line.add(message, at);
-        line.take_limits()
+            Message::Answer { .. } => self.read(),
+            Message::Call { handed_on, .. } => {
+                self.gate.calls(handed_on);
+                self.crowd.calls(self.reads > 1 && self.open > 1);
+                self.wrote = true;
+            }
+            Message::Response { .. } => {
+                self.open = self.open.saturating_sub(1);
+                self.wrote = true;
+            }
+        }
     }
 
     /// Keeps a message for when the gate opens, if it may.
@@ -172,13 +224,15 @@ impl Queues {
 
 /// Brings what the queue says of a call's candidates up to date.
 pub(super) fn weigh(scene: &mut Scene, slot: u32) {
-    let Some(line) = &mut scene.queues.line else {
-        return;
-    };
     let Some(call) = scene.calls.get_mut(slot).filter(|call| !call.decided) else {
         return;
     };
-    let Some(verdict) = line.verdict(call.id.0).filter(|v| !v.is_silent()) else {
+    let verdict = match (&mut scene.queues.line, &mut scene.queues.rounds) {
+        (Some(line), _) => line.verdict(call.id.0),
+        (None, Some(rounds)) => rounds.verdict(call.id.0),
+        (None, None) => None,
+    };
+    let Some(verdict) = verdict.filter(|v| !v.is_silent()) else {
         return;
     };
     let others = call.links.len();

@@ -60,9 +60,9 @@ struct Known {
 
 /// The last so many by number.
 #[derive(Debug)]
-struct Recent<T> {
+pub(super) struct Recent<T> {
     most: usize,
-    all: HashMap<u64, T>,
+    pub(super) all: HashMap<u64, T>,
     order: VecDeque<u64>,
 }
 
@@ -233,7 +233,8 @@ fn is_contradicted(responded: Option<Timestamp>, call: (Timestamp, Option<Timest
 }
 
 impl<T> Recent<T> {
-    fn new(most: usize) -> Self {
+    /// None yet, of at most so many.
+    pub(super) fn new(most: usize) -> Self {
         Self {
             most,
             all: HashMap::new(),
@@ -242,7 +243,7 @@ impl<T> Recent<T> {
     }
 
     /// This one, made if it is not known.
-    fn entry_or(&mut self, id: u64, make: impl FnOnce() -> T) -> &mut T {
+    pub(super) fn entry_or(&mut self, id: u64, make: impl FnOnce() -> T) -> &mut T {
         if !self.all.contains_key(&id) {
             if self.order.len() >= self.most
                 && let Some(oldest) = self.order.pop_front()

@@ -28,6 +28,8 @@ const RESPONDS: f32 = 0.2;
 const WAITS: f32 = 0.005;
 /// That who has answered already makes more calls.
 const GOES_ON: f32 = 0.01;
+/// The same where its task goes on at once, and is waited for.
+const GOES_ON_AT_ONCE: f32 = 0.1;
 /// Weight of the coarser state in what is expected of one, coarsest first.
 const COARSER: [f32; 3] = [4.0, 2.0, 2.0];
 /// Assumed share of an unforeseen word that is left for each act that it has.
@@ -136,7 +138,8 @@ impl Words {
             &[(RESPONSE, RESPONDS), (TIMER, WAITS)]
         };
         let nothing = match (state.aside, state.waiting) {
-            (true, _) => 1.0 - GOES_ON,
+            (true, true) => 1.0 - GOES_ON_AT_ONCE,
+            (true, false) => 1.0 - GOES_ON,
             (false, true) => NOTHING,
             (false, false) => NOTHING_IDLE,
         };
