@@ -46,6 +46,7 @@
 //! are counted as `queues_cut`. Tables that are full begin anew and are counted as
 //! `tables_cleared`.
 
+mod crowd;
 mod entries;
 mod entry;
 mod filter;

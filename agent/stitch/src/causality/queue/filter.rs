@@ -4,28 +4,21 @@
 //! that order. A connection that is handed on tells who was first: hypotheses
 //! that did not expect that lose weight.
 
-use hashbrown::HashMap;
-
 use super::Written;
+use super::crowd::{Crowd, OVERHEAD};
 use super::entries::{Change, Entries, Fate};
 use super::entry::RESPONSES;
-use super::history::History;
 use super::hypothesis::{Hypothesis, LOST, NOBODY, TIMED};
 use super::open::Open;
 use super::progress::{Progress, State};
-use super::steps::Steps;
 use super::times::milliseconds;
-use super::verdict::{Right, Verdict};
-use super::ways::{CONTRADICTED, HOPELESS, Way};
+use super::verdict::Verdict;
+use super::ways::{CONTRADICTED, Way};
 use super::word::{Label, RESPONSE, TIMER};
 use crate::time::Timestamp;
 
 /// Hypotheses kept.
 pub(super) const MOST: usize = 32;
-/// What a look at a hypothesis costs apart from its entries, in steps.
-pub(super) const OVERHEAD: usize = 8;
-/// Calls that stay open to smoothing.
-const WINDOW: usize = 64;
 /// Calls after which what a request did is learnt, by those hypotheses that are
 /// left.
 const LAG: usize = 6;
@@ -44,22 +37,13 @@ const RESPONDED: u64 = 1 << 41;
 /// The filter of one process.
 #[derive(Debug)]
 pub(super) struct Filter {
-    pub(super) hypotheses: Vec<Hypothesis>,
-    /// Hypotheses given up, for their memory.
-    spare: Vec<Hypothesis>,
+    pub(super) crowd: Crowd,
     pub(super) entries: Entries,
     /// Number of the message read last, and when.
     pub(super) step: u64,
     pub(super) read: Timestamp,
     /// Requests that are not answered.
     pub(super) open: Open,
-    /// The calls of the window, and whether its probabilities are up to date.
-    history: History,
-    settled: bool,
-    pub(super) right: Right,
-    pub(super) steps: Steps,
-    /// Calls for which not all hypotheses could be afforded.
-    pub(super) cut: u64,
     /// The ways found for a call.
     ways: Vec<Way>,
 }
@@ -68,17 +52,11 @@ impl Filter {
     /// One that may take so many steps a call.
     pub(super) fn new(steps: u32) -> Self {
         Self {
-            hypotheses: Vec::new(),
-            spare: Vec::new(),
+            crowd: Crowd::new(MOST, steps),
             entries: Entries::default(),
             step: 0,
             read: Timestamp(0),
             open: Open::default(),
-            history: History::default(),
-            settled: false,
-            right: Right::default(),
-            steps: Steps::new(steps),
-            cut: 0,
             ways: Vec::new(),
         }
     }
@@ -88,25 +66,25 @@ impl Filter {
     pub(super) fn end_turn(&mut self, free: u64, now: Timestamp) {
         self.entries.begin();
         let closed = free | RESPONSES;
-        for hypothesis in &mut self.hypotheses {
-            self.steps.spend(hypothesis.entries.len() + OVERHEAD);
+        for hypothesis in &mut self.crowd.all {
+            self.crowd.steps.spend(hypothesis.entries.len() + OVERHEAD);
             let (weight, past) = (&mut hypothesis.weight, &hypothesis.past);
             hypothesis.entries.retain_mut(|place| {
                 let (factor, fate) = self.entries.close(*place, closed, now);
                 *weight *= f64::from(factor);
                 match fate {
                     Fate::Stays(next) => *place = next,
-                    Fate::Gone(number) => self.history.did(past, number),
+                    Fate::Gone(number) => self.crowd.history.did(past, number),
                 }
                 matches!(fate, Fate::Stays(_))
             });
         }
-        self.prune();
+        self.crowd.prune();
         if self.entries.is_full() {
             self.give_up();
         }
         if self.entries.is_crowded() {
-            let used = self.hypotheses.iter_mut().flat_map(|h| &mut h.entries);
+            let used = self.crowd.all.iter_mut().flat_map(|h| &mut h.entries);
             self.entries.compact(used);
         }
     }
@@ -115,7 +93,7 @@ impl Filter {
     pub(super) fn request(&mut self, who: u64, route: u64, at: Timestamp) {
         self.entries.cleared += u64::from(self.open.add(who));
         self.next(at);
-        for index in 0..self.hypotheses.len() {
+        for index in 0..self.crowd.all.len() {
             self.tell(index, who, route, REQUEST, at);
         }
     }
@@ -129,11 +107,11 @@ impl Filter {
         route: impl Fn(u64) -> u64,
     ) {
         self.next(at);
-        for index in 0..self.hypotheses.len() {
-            let who = self.hypotheses[index].answer(call, label);
+        for index in 0..self.crowd.all.len() {
+            let who = self.crowd.all[index].answer(call, label);
             let who = who.unwrap_or(call | LOST);
             if who & LOST != 0 {
-                self.hypotheses[index].stirred = self.step;
+                self.crowd.all[index].stirred = self.step;
                 continue;
             }
             self.tell(index, who, route(who), u64::from(label), at);
@@ -143,13 +121,13 @@ impl Filter {
     /// A response was written.
     pub(super) fn response(&mut self, who: u64, route: u64, at: Timestamp) {
         self.entries.begin();
-        for index in 0..self.hypotheses.len() {
+        for index in 0..self.crowd.all.len() {
             self.end(index, who, at);
         }
         self.open.remove(who);
-        self.prune();
+        self.crowd.prune();
         self.next(at);
-        for index in 0..self.hypotheses.len() {
+        for index in 0..self.crowd.all.len() {
             self.tell(index, who, route, RESPONDED, at);
         }
     }
@@ -160,10 +138,8 @@ impl Filter {
         call: &Written,
         contradicts: impl Fn(u64) -> bool,
     ) -> Option<(u64, Verdict)> {
-        self.steps.earn(self.right.is_understood());
-        let afford = self.steps.afford(MOST);
-        self.renew(afford);
-        self.merge();
+        let afford = self.crowd.renew();
+        self.crowd.merge(|place| self.entries.tag(place));
         self.entries.words.saw(call.label, call.callee);
         self.entries.begin();
         let mut ways = std::mem::take(&mut self.ways);
@@ -176,34 +152,33 @@ impl Filter {
                 1.0
             }
         };
-        for from in 0..self.hypotheses.len() {
+        for from in 0..self.crowd.all.len() {
             self.ways(from, call, &doubt, &mut ways);
         }
         self.foretell(call, &ways);
         let all: f64 = ways.iter().map(|way| way.weight).sum();
         let strays = ways.iter().filter(|way| way.who & NOBODY != 0);
         let stray: f64 = strays.map(|way| way.weight).sum();
-        if self.right.is_sure() {
+        if self.crowd.right.is_sure() {
             let chance = stray / all.max(f64::MIN_POSITIVE);
             self.entries.words.strayed(call.label, chance as f32);
         }
         self.choose(&mut ways, afford);
         self.follow(&ways, call);
         self.ways = ways;
-        self.prune();
+        self.crowd.prune();
         self.leave()
     }
 
     /// Who made a call of the window; `None` if nothing is known of it.
     pub(super) fn verdict(&mut self, call: u64) -> Option<Verdict> {
-        self.settle();
-        self.history.verdict(call, self.right)
+        self.crowd.verdict(call)
     }
 
     /// Hypotheses followed at present.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.hypotheses.len()
+        self.crowd.all.len()
     }
 
     fn next(&mut self, at: Timestamp) {
@@ -212,52 +187,19 @@ impl Filter {
         self.entries.begin();
     }
 
-    /// Gives all hypotheses up where none can be afforded, and begins with one
-    /// that knows nothing where all can.
-    fn renew(&mut self, afford: usize) {
-        if afford == 0 {
-            self.spare.append(&mut self.hypotheses);
-        } else if self.hypotheses.is_empty() && afford == MOST {
-            self.history.clear();
-            self.hypotheses.push(Hypothesis::new());
-        }
-        self.cut += u64::from(self.hypotheses.is_empty());
-    }
-
     /// Begins anew: for too long nothing of what was done could be learnt.
     fn give_up(&mut self) {
-        self.settled = false;
-        self.spare.append(&mut self.hypotheses);
+        self.crowd.give_up();
         let end = self.entries.next_number();
         self.entries.learn(end, std::iter::empty());
         self.entries.cleared += 1;
     }
 
-    /// Makes one of hypotheses that agree on all that can still matter.
-    fn merge(&mut self) {
-        let mut known: HashMap<u64, usize> = HashMap::new();
-        let mut kept: usize = 0;
-        for index in 0..self.hypotheses.len() {
-            let hypothesis = &mut self.hypotheses[index];
-            self.steps.spend(hypothesis.entries.len() + OVERHEAD);
-            let key = hypothesis.key(|place| self.entries.tag(place));
-            if let Some(same) = known.get(&key) {
-                let (before, after) = self.hypotheses.split_at_mut(index);
-                before[*same].absorb(&after[0]);
-            } else {
-                known.insert(key, kept);
-                self.hypotheses.swap(kept, index);
-                kept += 1;
-            }
-        }
-        self.spare.extend(self.hypotheses.drain(kept..));
-    }
-
     /// A request was answered, in one hypothesis.
     fn end(&mut self, index: usize, who: u64, at: Timestamp) {
         let gap = milliseconds(self.read, at);
-        let hypothesis = &mut self.hypotheses[index];
-        self.steps.spend(hypothesis.entries.len() + OVERHEAD);
+        let hypothesis = &mut self.crowd.all[index];
+        self.crowd.steps.spend(hypothesis.entries.len() + OVERHEAD);
         let mut all = SUDDEN;
         let mut best = (SUDDEN, None);
         let mut lost = true;
@@ -293,7 +235,7 @@ impl Filter {
             let act = act.map(|(_, label)| label);
             let (factor, number) = self.entries.end(*entry, act);
             hypothesis.weight *= f64::from(factor);
-            self.history.did(&hypothesis.past, number);
+            self.crowd.history.did(&hypothesis.past, number);
             false
         });
     }
@@ -301,23 +243,16 @@ impl Filter {
     /// Goes these ways, those from the same hypothesis next to each other.
     fn follow(&mut self, ways: &[Way], call: &Written) {
         let missed = self.entries.words.strays(call.label);
-        self.history
+        self.crowd
+            .history
             .begin(call.id, self.entries.next_number(), missed);
-        let mut old = std::mem::take(&mut self.hypotheses);
+        let branches = ways.iter().map(|way| (way.from, way.weight));
+        self.crowd.branch(branches);
         for (index, way) in ways.iter().enumerate() {
-            let last = ways.get(index + 1).is_none_or(|next| next.from != way.from);
-            let mut next = self.spare.pop().unwrap_or_default();
-            if last {
-                std::mem::swap(&mut next, &mut old[way.from]);
-            } else {
-                next.copy(&old[way.from]);
-            }
-            next.weight = way.weight;
+            let mut next = std::mem::take(&mut self.crowd.all[index]);
             self.take(&mut next, way, call);
-            self.hypotheses.push(next);
+            self.crowd.all[index] = next;
         }
-        self.spare.append(&mut old);
-        self.spare.truncate(MOST);
     }
 
     /// The hypothesis goes this way.
@@ -352,28 +287,21 @@ impl Filter {
         next.call(call.id, way.who, self.open.bit(way.who), call.label);
         let timed = if way.after_timer { TIMED } else { 0 };
         let past = std::mem::take(&mut next.past);
-        next.past = self.history.add(way.who | timed, past);
+        next.past = self.crowd.history.add(way.who | timed, past);
     }
 
     /// Learns what was done a while ago, as likely as it still is; the oldest call
     /// of the window leaves it, if that is full.
     fn leave(&mut self) -> Option<(u64, Verdict)> {
-        self.settle();
-        if let Some((end, likely)) = self.history.done(LAG) {
+        if let Some((end, likely)) = self.crowd.done(LAG) {
             self.entries.learn(end, likely);
         }
-        if self.history.len() <= WINDOW {
-            return None;
-        }
-        let oldest = self.history.oldest()?;
-        let verdict = self.history.verdict(oldest, self.right);
-        self.history.leave();
-        verdict.map(|verdict| (oldest, verdict))
+        self.crowd.leave()
     }
 
     /// A request was told something, in one hypothesis.
     fn tell(&mut self, index: usize, who: u64, route: u64, what: u64, at: Timestamp) {
-        let hypothesis = &mut self.hypotheses[index];
+        let hypothesis = &mut self.crowd.all[index];
         let open = self.open.contains(who);
         let (progress, route) = match (open, who & NOBODY == 0) {
             (true, _) => (hypothesis.progress(who), route),
@@ -388,28 +316,5 @@ impl Filter {
             .entries
             .tell((who, self.open.bit(who)), state, self.step, at);
         hypothesis.add(entry);
-    }
-
-    fn settle(&mut self) {
-        if !self.settled {
-            self.history.settle(&mut self.hypotheses);
-            self.settled = true;
-        }
-    }
-
-    /// Drops what is hopeless; the probabilities of the others add up to 1.
-    fn prune(&mut self) {
-        self.settled = false;
-        let weights = self.hypotheses.iter().map(|h| h.weight);
-        let best = weights.fold(0.0, f64::max);
-        if best < f64::MIN_POSITIVE {
-            // Nothing explains what was seen: all are as likely.
-            self.hypotheses.iter_mut().for_each(|h| h.weight = 1.0);
-        }
-        let least = best * HOPELESS;
-        let dropped = self.hypotheses.extract_if(.., |h| h.weight < least);
-        self.spare.extend(dropped);
-        let sum: f64 = self.hypotheses.iter().map(|h| h.weight).sum();
-        self.hypotheses.iter_mut().for_each(|h| h.weight /= sum);
     }
 }

@@ -107,7 +107,7 @@ impl Line {
 
     /// What was counted since it was last taken: looks cut short, tables cleared.
     pub(super) fn take_limits(&mut self) -> (u64, u64) {
-        let cut = std::mem::take(&mut self.hurried) + std::mem::take(&mut self.filter.cut);
+        let cut = std::mem::take(&mut self.hurried) + std::mem::take(&mut self.filter.crowd.cut);
         (cut, std::mem::take(&mut self.filter.entries.cleared))
     }
 

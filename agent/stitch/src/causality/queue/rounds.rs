@@ -116,7 +116,7 @@ impl Rounds {
 
     /// What was counted since it was last taken: looks cut short, tables cleared.
     pub(super) fn take_limits(&mut self) -> (u64, u64) {
-        let cut = std::mem::take(&mut self.filter.cut) + std::mem::take(&mut self.hurried);
+        let cut = std::mem::take(&mut self.filter.crowd.cut) + std::mem::take(&mut self.hurried);
         (cut, std::mem::take(&mut self.filter.entries.cleared))
     }
 

@@ -67,7 +67,7 @@ impl Filter {
     /// Likelihood of a call that no request makes.
     fn nobody(&self, call: &Written) -> f32 {
         // While much is a mistake, strays would explain it, and be learnt.
-        let often = if self.right.is_sure() {
+        let often = if self.crowd.right.is_sure() {
             self.entries.words.stray(call.label)
         } else {
             0.0

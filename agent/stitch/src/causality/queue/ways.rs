@@ -4,8 +4,9 @@
 use smallvec::SmallVec;
 
 use super::Written;
+use super::crowd::OVERHEAD;
 use super::entry::View;
-use super::filter::{Filter, MOST, OVERHEAD};
+use super::filter::Filter;
 use super::hypothesis::{LOST, NOBODY};
 use super::times::{enters, milliseconds};
 
@@ -13,8 +14,6 @@ use super::times::{enters, milliseconds};
 const HARDLY: f32 = 5e-5;
 /// Of a cause that the response contradicts.
 pub(super) const CONTRADICTED: f32 = 0.003;
-/// Ways this much less likely than the best are not gone.
-pub(super) const HOPELESS: f64 = 3e-4;
 
 /// One way in which a hypothesis may go on.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +45,7 @@ impl Filter {
         let before = (self.step, milliseconds(self.read, call.at));
         let (mut views, mut first) = (SmallVec::new(), SmallVec::new());
         let mut none = 1.0;
-        for entry in &self.hypotheses[from].entries {
+        for entry in &self.crowd.all[from].entries {
             let view = self.entries.view(*entry, call, before, doubt);
             first.push(none);
             none *= view.pass;
@@ -56,7 +55,7 @@ impl Filter {
                 break;
             }
         }
-        self.steps.spend(2 * (views.len() + OVERHEAD));
+        self.crowd.steps.spend(2 * (views.len() + OVERHEAD));
         first.push(none);
         (views, first)
     }
@@ -70,7 +69,7 @@ impl Filter {
         ways: &mut Vec<Way>,
     ) {
         let (views, first) = self.views(from, call, doubt);
-        let hypothesis = &self.hypotheses[from];
+        let hypothesis = &self.crowd.all[from];
         let unknown = self.unknown(hypothesis, call);
         let mut add = |likelihood: f32, who, entry, after_timer, before| {
             if likelihood > 0.0 {
@@ -92,7 +91,7 @@ impl Filter {
             }
             if view.late * first[place + 1] > HARDLY {
                 let (chance, before) = if call.waited() {
-                    self.steps.spend(ages.len() - place);
+                    self.crowd.steps.spend(ages.len() - place);
                     enters(&ages, &first, place)
                 } else {
                     (1.0, 0)
@@ -141,18 +140,12 @@ impl Filter {
                 *right += if who == anchor { share } else { 0.0 };
             }
         }
-        self.right.learn(foretold);
+        self.crowd.right.learn(foretold);
     }
 
     /// The likeliest ways, no more than can be afforded, by where they come from.
     pub(super) fn choose(&mut self, ways: &mut Vec<Way>, afford: usize) {
-        let best = ways.iter().map(|way| way.weight).fold(0.0, f64::max);
-        ways.retain(|way| way.weight > best * HOPELESS);
-        if ways.len() > afford && afford > 0 {
-            self.cut += u64::from(afford < MOST);
-            ways.select_nth_unstable_by(afford - 1, |a, b| b.weight.total_cmp(&a.weight));
-            ways.truncate(afford);
-        }
+        self.crowd.choose(ways, afford, |way| way.weight);
         let order = |way: &Way| (way.from, way.entry, way.after_timer);
         ways.sort_unstable_by_key(order);
     }

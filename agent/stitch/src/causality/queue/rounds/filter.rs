@@ -1,26 +1,19 @@
 //! Several hypotheses of what each request has done, where a loop reads several
 //! messages and then acts on them in rounds.
 
-use hashbrown::HashMap;
-
-use super::super::history::History;
+use super::super::crowd::{Crowd, OVERHEAD};
 use super::super::hypothesis::{Hypothesis, MAX_ENTRIES, NOBODY, TIMED, Tag};
 use super::super::open::Open;
 use super::super::progress::{Progress, State};
-use super::super::steps::Steps;
-use super::super::verdict::{Right, Verdict};
+use super::super::verdict::Verdict;
 use super::super::word::{Label, RESPONSE, TIMER};
 use super::entries::{Change, Entries};
-use super::ways::{Actor, CONTRADICTED, HOPELESS, Way};
+use super::ways::{Actor, CONTRADICTED, Way};
 use crate::causality::path::mix;
 use crate::time::Timestamp;
 
-/// What a look at a hypothesis costs apart from its entries, in steps.
-pub(super) const OVERHEAD: usize = 8;
 /// Hypotheses kept.
-pub(super) const MOST: usize = 64;
-/// Calls that stay open to smoothing.
-const WINDOW: usize = 64;
+const MOST: usize = 64;
 /// Calls after which what a request did is learnt, by those hypotheses that are
 /// left.
 const LAG: usize = 8;
@@ -51,9 +44,7 @@ pub(super) struct Call {
 /// The filter of one process.
 #[derive(Debug)]
 pub(super) struct Filter {
-    pub(super) hypotheses: Vec<Hypothesis>,
-    /// Hypotheses given up, for their memory.
-    spare: Vec<Hypothesis>,
+    pub(super) crowd: Crowd,
     pub(super) entries: Entries,
     /// Number of the batch of messages read last; whether anything was
     /// written since.
@@ -61,13 +52,6 @@ pub(super) struct Filter {
     wrote: bool,
     /// Requests that are not answered.
     pub(super) open: Open,
-    /// The calls of the window, and whether its probabilities are up to date.
-    history: History,
-    settled: bool,
-    pub(super) right: Right,
-    pub(super) steps: Steps,
-    /// Calls for which not all hypotheses could be afforded.
-    pub(super) cut: u64,
     /// The ways found for a call.
     ways: Vec<Way>,
 }
@@ -76,17 +60,11 @@ impl Filter {
     /// One that may take so many steps a call.
     pub(super) fn new(steps: u32) -> Self {
         Self {
-            hypotheses: Vec::new(),
-            spare: Vec::new(),
+            crowd: Crowd::new(MOST, steps),
             entries: Entries::default(),
             batch: 0,
             wrote: false,
             open: Open::default(),
-            history: History::default(),
-            settled: false,
-            right: Right::default(),
-            steps: Steps::new(steps),
-            cut: 0,
             ways: Vec::new(),
         }
     }
@@ -99,8 +77,8 @@ impl Filter {
         self.wrote = false;
         self.batch += 1;
         self.entries.begin();
-        for hypothesis in &mut self.hypotheses {
-            self.steps.spend(hypothesis.entries.len() + OVERHEAD);
+        for hypothesis in &mut self.crowd.all {
+            self.crowd.steps.spend(hypothesis.entries.len() + OVERHEAD);
             let (weight, past) = (&mut hypothesis.weight, &hypothesis.past);
             hypothesis.entries.retain_mut(|place| {
                 let entry = self.entries.get(*place);
@@ -116,17 +94,17 @@ impl Filter {
                 if over {
                     *weight *= f64::from(entry.none / entry.chance(passes));
                     let number = self.entries.finish(*place, None);
-                    self.history.did(past, number);
+                    self.crowd.history.did(past, number);
                 }
                 !over
             });
         }
-        self.prune();
+        self.crowd.prune();
         if self.entries.is_full() {
             self.give_up();
         }
         if self.entries.is_crowded() {
-            let used = self.hypotheses.iter_mut().flat_map(|h| &mut h.entries);
+            let used = self.crowd.all.iter_mut().flat_map(|h| &mut h.entries);
             self.entries.compact(used);
         }
     }
@@ -136,7 +114,7 @@ impl Filter {
         self.entries.cleared += u64::from(self.open.add(who));
         self.read(at);
         self.entries.begin();
-        for index in 0..self.hypotheses.len() {
+        for index in 0..self.crowd.all.len() {
             self.tell(index, who, route, REQUEST, at, None);
         }
     }
@@ -151,8 +129,8 @@ impl Filter {
     ) {
         self.read(at);
         self.entries.begin();
-        for index in 0..self.hypotheses.len() {
-            let who = self.hypotheses[index].answer(call, label);
+        for index in 0..self.crowd.all.len() {
+            let who = self.crowd.all[index].answer(call, label);
             let who = who.unwrap_or(call | NOBODY);
             self.tell(index, who, route(who), u64::from(label), at, None);
         }
@@ -163,7 +141,7 @@ impl Filter {
         self.wrote = true;
         self.entries.begin();
         let mut places = Vec::new();
-        for index in 0..self.hypotheses.len() {
+        for index in 0..self.crowd.all.len() {
             places.push(self.end(index, who, at));
         }
         self.open.remove(who);
@@ -171,7 +149,7 @@ impl Filter {
         for (index, place) in places.into_iter().enumerate() {
             self.tell(index, who, route, RESPONDED, at, Some(place));
         }
-        self.prune();
+        self.crowd.prune();
     }
 
     /// A call was written. Who made it, of the call that now leaves the window.
@@ -181,10 +159,11 @@ impl Filter {
         contradicts: impl Fn(u64) -> bool,
     ) -> Option<(u64, Verdict)> {
         self.wrote = true;
-        self.steps.earn(self.right.is_understood());
-        let afford = self.steps.afford(MOST);
-        self.renew(afford);
-        self.merge();
+        let afford = self.crowd.renew();
+        self.crowd.merge(|place| Tag {
+            key: self.entries.key(place),
+            bit: 0,
+        });
         self.entries.words.saw(call.label, CALLS);
         self.entries.begin();
         let mut ways = std::mem::take(&mut self.ways);
@@ -197,65 +176,28 @@ impl Filter {
                 1.0
             }
         };
-        for from in 0..self.hypotheses.len() {
+        for from in 0..self.crowd.all.len() {
             self.ways(from, call, &doubt, &mut ways);
         }
         self.foretell(call, &ways);
         self.choose(&mut ways, afford);
         self.follow(&ways, call.id, call.label, call.at);
         self.ways = ways;
-        self.prune();
+        self.crowd.prune();
         self.leave()
     }
 
     /// Who made a call of the window; `None` if nothing is known of it.
     pub(super) fn verdict(&mut self, call: u64) -> Option<Verdict> {
-        self.settle();
-        self.history.verdict(call, self.right)
-    }
-
-    /// Gives all hypotheses up where none can be afforded, and begins with one
-    /// that knows nothing where all can.
-    fn renew(&mut self, afford: usize) {
-        if afford == 0 {
-            self.spare.append(&mut self.hypotheses);
-        } else if self.hypotheses.is_empty() && afford == MOST {
-            self.history.clear();
-            self.hypotheses.push(Hypothesis::new());
-        }
-        self.cut += u64::from(self.hypotheses.is_empty());
+        self.crowd.verdict(call)
     }
 
     /// Begins anew: for too long nothing of what was done could be learnt.
     fn give_up(&mut self) {
-        self.settled = false;
-        self.spare.append(&mut self.hypotheses);
+        self.crowd.give_up();
         let end = self.entries.next_number();
         self.entries.learn(end, std::iter::empty());
         self.entries.cleared += 1;
-    }
-
-    /// Makes one of hypotheses that agree on all that can still matter.
-    fn merge(&mut self) {
-        let mut known: HashMap<u64, usize> = HashMap::new();
-        let mut kept: usize = 0;
-        for index in 0..self.hypotheses.len() {
-            let hypothesis = &mut self.hypotheses[index];
-            self.steps.spend(hypothesis.entries.len() + OVERHEAD);
-            let key = hypothesis.key(|place| Tag {
-                key: self.entries.key(place),
-                bit: 0,
-            });
-            if let Some(same) = known.get(&key) {
-                let (before, after) = self.hypotheses.split_at_mut(index);
-                before[*same].absorb(&after[0]);
-            } else {
-                known.insert(key, kept);
-                self.hypotheses.swap(kept, index);
-                kept += 1;
-            }
-        }
-        self.spare.extend(self.hypotheses.drain(kept..));
     }
 
     /// A request was answered, in one hypothesis. The place where it stood, and how
@@ -267,8 +209,8 @@ impl Filter {
             .max_by(|a, b| a.likelihood.total_cmp(&b.likelihood));
         let best = best.copied().filter(|actor| actor.likelihood > SUDDEN);
         let all: f32 = actors.iter().map(|actor| actor.likelihood).sum();
-        let out = self.hypotheses[index].forget(who).min(MANY_OUT);
-        let mut hypothesis = std::mem::take(&mut self.hypotheses[index]);
+        let out = self.crowd.all[index].forget(who).min(MANY_OUT);
+        let mut hypothesis = std::mem::take(&mut self.crowd.all[index]);
         hypothesis.weight *= f64::from(all + SUDDEN) * UNFINISHED.powi(i32::from(out));
         self.pass(&mut hypothesis, best, at);
         let mut stood = (hypothesis.entries.len(), self.batch, 0);
@@ -294,10 +236,10 @@ impl Filter {
                 hypothesis.weight *= f64::from(known.ends());
                 self.entries.finish(*entry, None)
             };
-            self.history.did(&hypothesis.past, number);
+            self.crowd.history.did(&hypothesis.past, number);
             false
         });
-        self.hypotheses[index] = hypothesis;
+        self.crowd.all[index] = hypothesis;
         stood
     }
 
@@ -320,22 +262,16 @@ impl Filter {
 
     /// Goes these ways, those from the same hypothesis next to each other.
     fn follow(&mut self, ways: &[Way], call: u64, label: Label, now: Timestamp) {
-        self.history.begin(call, self.entries.next_number(), 0.0);
-        let mut old = std::mem::take(&mut self.hypotheses);
+        self.crowd
+            .history
+            .begin(call, self.entries.next_number(), 0.0);
+        let branches = ways.iter().map(|way| (way.from, way.weight));
+        self.crowd.branch(branches);
         for (index, way) in ways.iter().enumerate() {
-            let last = ways.get(index + 1).is_none_or(|next| next.from != way.from);
-            let mut next = self.spare.pop().unwrap_or_default();
-            if last {
-                std::mem::swap(&mut next, &mut old[way.from]);
-            } else {
-                next.copy(&old[way.from]);
-            }
-            next.weight = way.weight;
+            let mut next = std::mem::take(&mut self.crowd.all[index]);
             self.take(&mut next, way, (call, label), now);
-            self.hypotheses.push(next);
+            self.crowd.all[index] = next;
         }
-        self.spare.append(&mut old);
-        self.spare.truncate(MOST);
     }
 
     /// The hypothesis goes this way.
@@ -363,23 +299,16 @@ impl Filter {
         let bit = self.open.bit(way.who);
         next.call(call, way.who, bit, label);
         let past = std::mem::take(&mut next.past);
-        next.past = self.history.add(way.who | timed, past);
+        next.past = self.crowd.history.add(way.who | timed, past);
     }
 
     /// Learns what was done a while ago, as likely as it still is; the oldest call
     /// of the window leaves it, if that is full.
     fn leave(&mut self) -> Option<(u64, Verdict)> {
-        self.settle();
-        if let Some((end, likely)) = self.history.done(LAG) {
+        if let Some((end, likely)) = self.crowd.done(LAG) {
             self.entries.learn(end, likely);
         }
-        if self.history.len() <= WINDOW {
-            return None;
-        }
-        let oldest = self.history.oldest()?;
-        let verdict = self.history.verdict(oldest, self.right);
-        self.history.leave();
-        verdict.map(|verdict| (oldest, verdict))
+        self.crowd.leave()
     }
 
     /// A request was told something, in one hypothesis.
@@ -392,7 +321,7 @@ impl Filter {
         at: Timestamp,
         stood: Option<(usize, u64, u8)>,
     ) {
-        let hypothesis = &mut self.hypotheses[index];
+        let hypothesis = &mut self.crowd.all[index];
         let open = self.open.contains(who);
         let (progress, route) = match (open, who & NOBODY == 0) {
             (true, _) => (hypothesis.progress(who), route),
@@ -416,28 +345,5 @@ impl Filter {
         } else {
             hypothesis.add(entry);
         }
-    }
-
-    fn settle(&mut self) {
-        if !self.settled {
-            self.history.settle(&mut self.hypotheses);
-            self.settled = true;
-        }
-    }
-
-    /// Drops what is hopeless; the probabilities of the others add up to 1.
-    fn prune(&mut self) {
-        self.settled = false;
-        let weights = self.hypotheses.iter().map(|h| h.weight);
-        let best = weights.fold(0.0, f64::max);
-        if best < f64::MIN_POSITIVE {
-            // Nothing explains what was seen: all are as likely.
-            self.hypotheses.iter_mut().for_each(|h| h.weight = 1.0);
-        }
-        let least = best * HOPELESS;
-        let dropped = self.hypotheses.extract_if(.., |h| h.weight < least);
-        self.spare.extend(dropped);
-        let sum: f64 = self.hypotheses.iter().map(|h| h.weight).sum();
-        self.hypotheses.iter_mut().for_each(|h| h.weight /= sum);
     }
 }

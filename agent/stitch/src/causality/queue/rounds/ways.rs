@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 
+use super::super::crowd::OVERHEAD;
 use super::super::hypothesis::NOBODY;
 use super::super::word::Label;
-use super::filter::{Call, Filter, MOST, OVERHEAD};
+use super::filter::{Call, Filter};
 use crate::time::Timestamp;
 
 /// Rounds looked ahead.
@@ -18,8 +19,6 @@ const UNEXPECTED: f32 = 0.003;
 pub(super) const CONTRADICTED: f32 = 0.02;
 /// Likelihood of explaining an act below which nothing is looked at.
 const HARDLY: f32 = 5e-5;
-/// Ways this much less likely than the best are not gone.
-pub(super) const HOPELESS: f64 = 3e-4;
 
 /// What did it, in one hypothesis.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +80,8 @@ impl Filter {
     ) -> Actors {
         let mut actors = Actors::new();
         let mut seen: SmallVec<[Seen; 32]> = SmallVec::new();
-        let entries = &self.hypotheses[from].entries;
-        self.steps.spend(2 * entries.len() + OVERHEAD);
+        let entries = &self.crowd.all[from].entries;
+        self.crowd.steps.spend(2 * entries.len() + OVERHEAD);
         for (place, at) in entries.iter().enumerate() {
             let entry = self.entries.get(*at);
             let (slot, passes) = (entry.slot(self.batch), entry.passes);
@@ -159,9 +158,9 @@ impl Filter {
         doubt: &impl Fn(u64) -> f32,
         ways: &mut Vec<Way>,
     ) {
-        let weight = self.hypotheses[from].weight;
+        let weight = self.crowd.all[from].weight;
         for actor in self.actors(from, call.label, call.at, None, !call.first) {
-            let at = self.hypotheses[from].entries[actor.place];
+            let at = self.crowd.all[from].entries[actor.place];
             let who = self.entries.get(at).who;
             ways.push(Way {
                 from,
@@ -203,18 +202,12 @@ impl Filter {
         let all: f64 = known.clone().map(before).sum();
         let right: f64 = known.filter(|way| way.who == anchor).map(before).sum();
         let share = right / all.max(f64::MIN_POSITIVE);
-        self.right.learn([(share, 1.0), (share, 1.0)]);
+        self.crowd.right.learn([(share, 1.0), (share, 1.0)]);
     }
 
     /// The likeliest ways, no more than can be afforded, by where they come from.
     pub(super) fn choose(&mut self, ways: &mut Vec<Way>, afford: usize) {
-        let best = ways.iter().map(|way| way.weight).fold(0.0, f64::max);
-        ways.retain(|way| way.weight > best * HOPELESS);
-        if ways.len() > afford && afford > 0 {
-            self.cut += u64::from(afford < MOST);
-            ways.select_nth_unstable_by(afford - 1, |a, b| b.weight.total_cmp(&a.weight));
-            ways.truncate(afford);
-        }
+        self.crowd.choose(ways, afford, |way| way.weight);
         let order = |way: &Way| {
             let actor = way.actor.map(|actor| (actor.place, actor.after_timer));
             (way.from, actor, way.who)
