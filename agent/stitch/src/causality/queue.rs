@@ -204,6 +204,7 @@ impl Queues {
                 self.wrote = true;
             }
             Message::Response { .. } => {
+                self.gate.responds();
                 self.open = self.open.saturating_sub(1);
                 self.wrote = true;
             }

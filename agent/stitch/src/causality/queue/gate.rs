@@ -18,6 +18,8 @@ pub(super) struct Gate {
     share: f32,
     /// Calls, up to the window.
     calls: f32,
+    /// Responses before the first call, up to a few.
+    responses: f32,
     open: bool,
 }
 
@@ -36,9 +38,17 @@ impl Gate {
         self.open = !self.several && self.calls >= FEW && self.share >= least;
     }
 
-    /// Whether it can ever open.
+    /// A response was written.
+    pub(super) fn responds(&mut self) {
+        if self.calls == 0.0 {
+            self.responses = (self.responses + 1.0).min(FEW);
+        }
+    }
+
+    /// Whether it may open before long: not of who has several threads, or answers
+    /// and never calls.
     pub(super) fn may_open(&self) -> bool {
-        !self.several
+        !self.several && (self.calls > 0.0 || self.responses < FEW)
     }
 
     /// Whether connections are handed on in a considerable share of the calls.
@@ -61,6 +71,17 @@ mod tests {
         assert!(gate.is_open());
         (0..1000).for_each(|_| gate.calls(false));
         assert!(!gate.is_open());
+    }
+
+    #[test]
+    fn who_answers_and_never_calls_will_not_open_it() {
+        let mut gate = Gate::default();
+        gate.acts(7);
+        assert!(gate.may_open(), "nothing is known yet");
+        (0..100).for_each(|_| gate.responds());
+        assert!(!gate.may_open());
+        gate.calls(false);
+        assert!(gate.may_open());
     }
 
     #[test]
