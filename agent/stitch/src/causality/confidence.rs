@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::act::Candidate;
 use super::adjacency::Kind;
+use super::batch::Place;
 use super::call::{Call, Weights};
 use super::opener::OPENER;
 use super::request::Request;
@@ -164,14 +165,17 @@ fn temper(solver: &Solver<'_>, call: &Call, odds: &mut [Odds]) {
     let other = strong.any(|(method, weight)| !unsure(*method, *weight));
     let after = call.after.map(|(_, manner)| manner);
     let before = call.before.map(|anchor| anchor.manner);
-    let mut steps = after.into_iter().chain(before).peekable();
-    if call.rivals < 2 || other || (steps.peek().is_none() && !opened) {
+    let steps = after.is_some() || before.is_some();
+    if call.rivals < 2 || other || !(steps || opened) {
         return;
     }
-    // That a call belongs to the response before it, nothing ever checks.
-    let mut checked = steps.filter(|manner| manner.kind != Kind::CallAfterResponse);
-    let firm = checked.any(|manner| solver.scene.adjacency.chance(manner) >= FIRM);
-    if !firm {
+    // Nothing ever checks that a call belongs to the response before it, nor an
+    // alignment that no response bears out.
+    let checked = after.filter(|manner| {
+        manner.kind != Kind::CallAfterResponse && !matches!(manner.place, Place::Aligned(_))
+    });
+    let mut checked = checked.into_iter().chain(before);
+    if !checked.any(|manner| solver.scene.adjacency.chance(manner) >= FIRM) {
         best.probability = best.probability.min(MOST_OF_UNSURE);
     }
 }
