@@ -69,10 +69,14 @@ mod words;
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use self::gate::Gate;
 use self::line::Line;
 use self::rounds::Rounds;
+use self::verdict::Verdict;
 use self::word::Label;
+use super::act::ExchangeId;
 use super::scene::Scene;
 use crate::event::SocketId;
 use crate::span::Method;
@@ -80,6 +84,9 @@ use crate::time::Timestamp;
 
 /// The most that the queue may say (in nats).
 const MOST: f32 = 7.0;
+
+/// Probability from which a request is a candidate because the queue names it.
+const WORTH_NAMING: f32 = 0.05;
 
 /// Messages kept of a process before it is known to hand connections on.
 const MAX_BEFORE: usize = 256;
@@ -184,6 +191,16 @@ impl Queues {
         }
     }
 
+    /// Who made a call, if anything can be said of it.
+    fn verdict(&mut self, call: ExchangeId) -> Option<Verdict> {
+        let verdict = match (&mut self.line, &mut self.rounds) {
+            (Some(line), _) => line.verdict(call.0),
+            (None, Some(rounds)) => rounds.verdict(call.0),
+            (None, None) => None,
+        };
+        verdict.filter(|verdict| !verdict.is_silent())
+    }
+
     fn read(&mut self) {
         let before = if self.wrote { 0 } else { self.reads };
         self.reads = before.saturating_add(1);
@@ -224,17 +241,28 @@ impl Queues {
     }
 }
 
+/// Requests that the queue names for a call, and that nobody thought of when it was
+/// written: they were answered while it waited.
+pub(super) fn unthought_of(scene: &mut Scene, slot: u32) -> SmallVec<[u32; 2]> {
+    let Some(call) = scene.calls.get(slot) else {
+        return SmallVec::new();
+    };
+    let Some(verdict) = scene.queues.verdict(call.id) else {
+        return SmallVec::new();
+    };
+    let late = verdict
+        .named(WORTH_NAMING)
+        .filter_map(|who| scene.late.get(&ExchangeId(who)).copied());
+    late.filter(|request| call.links.iter().all(|link| link.request != *request))
+        .collect()
+}
+
 /// Brings what the queue says of a call's candidates up to date.
 pub(super) fn weigh(scene: &mut Scene, slot: u32) {
     let Some(call) = scene.calls.get_mut(slot).filter(|call| !call.decided) else {
         return;
     };
-    let verdict = match (&mut scene.queues.line, &mut scene.queues.rounds) {
-        (Some(line), _) => line.verdict(call.id.0),
-        (None, Some(rounds)) => rounds.verdict(call.id.0),
-        (None, None) => None,
-    };
-    let Some(verdict) = verdict.filter(|v| !v.is_silent()) else {
+    let Some(verdict) = scene.queues.verdict(call.id) else {
         return;
     };
     let others = call.links.len();

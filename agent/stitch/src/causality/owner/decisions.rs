@@ -41,17 +41,16 @@ impl Owner {
         let limit = (self.effort.left() / SEARCH_EACH) as usize;
         let limit = limit.clamp(1, desk.config.max_component);
         let crowded = self.undecided >= desk.config.max_pending;
-        let mut solver = self.solver(desk.config);
-        let calls = solver.component(call, limit);
+        let calls = self.solver(desk.config).component(call, limit);
         for call in &calls {
-            event_loop::weigh_again(solver.scene, *call);
+            event_loop::weigh_again(&mut self.scene, *call);
             if desk.config.uses(Method::Route) {
-                route::weigh(solver.scene, *call);
+                route::weigh(&mut self.scene, *call);
             }
             if desk.config.uses(Method::Queue) {
-                queue::weigh(solver.scene, *call);
+                self.ask_queue(*call);
             }
-            solver.weigh_cause(*call);
+            self.solver(desk.config).weigh_cause(*call);
         }
         let rivals = self.scene.calls.get(call).map_or(0, |row| row.rivals);
         let few = rivals < MANY || self.scene.threads.is_empty() || self.scene.foresight.alone();
@@ -98,12 +97,20 @@ impl Owner {
     /// Decides one call by what was known when it started and said since.
     fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
         if desk.config.uses(Method::Queue) {
-            queue::weigh(&mut self.scene, call);
+            self.ask_queue(call);
             self.solver(desk.config).weigh_cause(call);
         }
         belief::propagate(&mut self.scene, &[call]);
         let odds = confidence::greedy(&self.solver(desk.config), call);
         self.settle(call, &odds, desk);
+    }
+
+    /// Brings what the queue says of a call up to date.
+    fn ask_queue(&mut self, call: u32) {
+        for request in queue::unthought_of(&mut self.scene, call) {
+            self.add_weight(call, request, Method::Queue, 0.0);
+        }
+        queue::weigh(&mut self.scene, call);
     }
 
     fn is_settled(&self, call: u32) -> bool {

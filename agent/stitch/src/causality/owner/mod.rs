@@ -292,6 +292,7 @@ impl Owner {
         if let Some(request) = self.scene.requests.get(slot) {
             let until = at.time + desk.config.after_response;
             self.leaving.push_back((until, slot, request.id));
+            self.scene.late.insert(request.id, slot);
         }
         self.decide_sure(slot, desk);
         self.learn_if_settled(slot);

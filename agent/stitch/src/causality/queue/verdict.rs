@@ -113,6 +113,12 @@ impl Verdict {
         self.mistaken > 1.0 - UNDERSTOOD / 2.0
     }
 
+    /// The requests that have made it with at least this probability.
+    pub(super) fn named(&self, least: f32) -> impl Iterator<Item = u64> {
+        let named = self.shares.iter().filter(move |(_, share)| *share >= least);
+        named.map(|(who, _)| *who)
+    }
+
     /// What it says for a request, or for no cause, against one of `others` of
     /// which it knows nothing, in nats, no more than `most`.
     pub(super) fn weight(&self, cause: Option<u64>, others: usize, most: f32) -> f32 {

@@ -9,6 +9,7 @@ mod threads;
 
 use hashbrown::HashMap;
 
+use super::act::ExchangeId;
 use super::adjacency::Adjacency;
 use super::affinity::Affinity;
 use super::audit::Audit;
@@ -45,6 +46,8 @@ pub(super) struct Scene {
     pub(super) tokens: Index<u64>,
     /// Requests by the runtime task that reads them.
     pub(super) coroutines: Index<u64>,
+    /// Requests that are answered, but not forgotten yet.
+    pub(super) late: HashMap<ExchangeId, u32>,
     /// The connections to each callee.
     pub(super) pools: Pools,
     /// Who waits for them.

@@ -72,6 +72,7 @@ impl Scene {
         let now = self.requests.get(slot)?.started;
         self.respond(slot, now);
         let request = self.requests.remove(slot)?;
+        self.late.remove(&request.id);
         if let Some(trace_id) = &request.trace_id {
             self.traces.remove(trace_id, slot);
         }
