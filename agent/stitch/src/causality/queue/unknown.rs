@@ -14,8 +14,10 @@ use super::hypothesis::Hypothesis;
 /// Likelihood of a call that nobody known makes, handed on or not.
 const STRAY: f32 = 0.003;
 const STRAY_SEEN: f32 = 0.0001;
-/// The most that is learnt of it.
-const MOST_STRAY: f32 = 0.03;
+/// The most that is learnt of it; and how many strays there are for each that is
+/// counted: others are taken for some request's.
+const MOST_STRAY: f32 = 0.1;
+const UNCOUNTED: f32 = 3.0;
 /// Of a call that belongs to the request answered next, though it did not wait; and
 /// of the same where nothing else is known of it.
 const UNEXPECTED: f32 = 0.003;
@@ -72,7 +74,7 @@ impl Filter {
         } else {
             0.0
         };
-        let often = often.clamp(STRAY, MOST_STRAY);
+        let often = (UNCOUNTED * often).clamp(STRAY, MOST_STRAY);
         if call.waited() {
             often
         } else {
