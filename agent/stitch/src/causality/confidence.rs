@@ -165,7 +165,7 @@ fn temper(solver: &Solver<'_>, call: &Call, odds: &mut [Odds]) {
     let other = strong.any(|(method, weight)| !unsure(*method, *weight));
     let after = call.after.map(|(_, manner)| manner);
     let before = call.before.map(|anchor| anchor.manner);
-    let steps = after.is_some() || before.is_some();
+    let steps = after.is_some() || before.is_some() || !call.followers.is_empty();
     if call.rivals < 2 || other || !(steps || opened) {
         return;
     }
