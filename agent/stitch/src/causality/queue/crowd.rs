@@ -4,7 +4,7 @@
 use hashbrown::HashMap;
 
 use super::history::History;
-use super::hypothesis::{Hypothesis, Tag};
+use super::hypothesis::{Hypothesis, NOBODY, Tag};
 use super::steps::Steps;
 use super::verdict::{Right, Verdict};
 
@@ -176,6 +176,15 @@ impl Crowd {
             self.settled = true;
         }
     }
+}
+
+/// Probability that no request made a call, by the ways to explain it: who made it
+/// in each, and its weight.
+pub(super) fn nobody(ways: impl Iterator<Item = (u64, f64)> + Clone) -> f32 {
+    let all: f64 = ways.clone().map(|(_, weight)| weight).sum();
+    let strays = ways.filter(|(who, _)| who & NOBODY != 0);
+    let stray: f64 = strays.map(|(_, weight)| weight).sum();
+    (stray / all.max(f64::MIN_POSITIVE)) as f32
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! that did not expect that lose weight.
 
 use super::Written;
-use super::crowd::{Crowd, OVERHEAD};
+use super::crowd::{Crowd, OVERHEAD, nobody};
 use super::entries::{Change, Entries, Fate};
 use super::entry::RESPONSES;
 use super::hypothesis::{Hypothesis, LOST, NOBODY, TIMED};
@@ -156,12 +156,9 @@ impl Filter {
             self.ways(from, call, &doubt, &mut ways);
         }
         self.foretell(call, &ways);
-        let all: f64 = ways.iter().map(|way| way.weight).sum();
-        let strays = ways.iter().filter(|way| way.who & NOBODY != 0);
-        let stray: f64 = strays.map(|way| way.weight).sum();
         if self.crowd.right.is_sure() {
-            let chance = stray / all.max(f64::MIN_POSITIVE);
-            self.entries.words.strayed(call.label, chance as f32);
+            let nobody = nobody(ways.iter().map(|way| (way.who, way.weight)));
+            self.entries.words.strayed(call.label, nobody);
         }
         self.choose(&mut ways, afford);
         self.follow(&ways, call);

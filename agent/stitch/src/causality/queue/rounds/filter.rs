@@ -1,7 +1,7 @@
 //! Several hypotheses of what each request has done, where a loop reads several
 //! messages and then acts on them in rounds.
 
-use super::super::crowd::{Crowd, OVERHEAD};
+use super::super::crowd::{Crowd, OVERHEAD, nobody};
 use super::super::hypothesis::{Hypothesis, MAX_ENTRIES, NOBODY, TIMED, Tag};
 use super::super::open::Open;
 use super::super::progress::{Progress, State};
@@ -180,6 +180,10 @@ impl Filter {
             self.ways(from, call, &doubt, &mut ways);
         }
         self.foretell(call, &ways);
+        if self.crowd.right.is_understood() {
+            let nobody = nobody(ways.iter().map(|way| (way.who, way.weight)));
+            self.entries.words.strayed(call.label, nobody);
+        }
         self.choose(&mut ways, afford);
         self.follow(&ways, call.id, call.label, call.at);
         self.ways = ways;

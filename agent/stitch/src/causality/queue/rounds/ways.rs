@@ -10,8 +10,11 @@ use crate::time::Timestamp;
 
 /// Rounds looked ahead.
 const LEVELS: u8 = 4;
-/// Likelihood of a call that nobody known makes.
+/// Likelihood of a call that nobody known makes; the most that is learnt of it; and
+/// how many there are for each that is counted: others are taken for some request's.
 const STRAY: f32 = 3e-4;
+const MOST_STRAY: f32 = 0.05;
+const UNCOUNTED: f32 = 2.0;
 /// Of one that belongs to the request answered next, though nothing else tells so.
 const UNEXPECTED: f32 = 0.003;
 /// Of a cause that a response contradicts: of those that seem to be told by the
@@ -172,7 +175,7 @@ impl Filter {
         let nobody = call.id | NOBODY;
         ways.push(Way {
             from,
-            weight: weight * f64::from(STRAY * doubt(nobody)),
+            weight: weight * f64::from(self.nobody(call.label) * doubt(nobody)),
             who: nobody,
             actor: None,
         });
@@ -184,6 +187,14 @@ impl Filter {
                 actor: None,
             });
         }
+    }
+
+    /// Likelihood of a call that no request makes.
+    fn nobody(&self, label: Label) -> f32 {
+        if !self.crowd.right.is_understood() {
+            return STRAY;
+        }
+        (UNCOUNTED * self.entries.words.stray(label)).clamp(STRAY, MOST_STRAY)
     }
 
     /// Learns how often those were right whose response followed.
