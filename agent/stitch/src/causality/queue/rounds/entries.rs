@@ -22,8 +22,6 @@ const MAX_DONE: usize = 4096;
 const CROWDED: usize = 2048;
 /// Timers less probable than this are left out.
 const NO_TIMER: f32 = 0.004;
-/// Rounds that are counted.
-const MOST_PASSES: u8 = 8;
 /// How long a turn takes, about (in ms).
 const TURN: f32 = 0.5;
 
@@ -176,10 +174,10 @@ impl Entries {
         let mut entry = self.all[at as usize].clone();
         match change {
             Change::Passed(rounds) => {
-                entry.passes = entry.passes.saturating_add(rounds).min(MOST_PASSES);
+                entry.passes = entry.after(rounds);
             }
             Change::Took(rounds, label) => {
-                entry.passes = entry.passes.saturating_add(rounds).min(MOST_PASSES);
+                entry.passes = entry.after(rounds);
                 let first = entry.acted.map_or(entry.passes, |(first, _)| first);
                 entry.acted = Some((first, entry.passes));
                 entry.taken.push(label);

@@ -96,14 +96,26 @@ impl Entry {
 
     /// Rounds from now until it may act.
     pub(super) fn slot(&self, batch: u64) -> u8 {
-        let age = batch.saturating_sub(self.batch).min(ROUNDS as u64) as u8;
-        self.passes.saturating_sub(age)
+        self.passes.saturating_sub(self.age(batch))
     }
 
     /// Rounds that have passed when a new batch was read.
     pub(super) fn passed(&self, batch: u64) -> u8 {
-        let age = batch.saturating_sub(self.batch).min(ROUNDS as u64) as u8;
-        self.passes.max(age)
+        self.passes.max(self.age(batch))
+    }
+
+    /// Rounds that have passed when so many more have; they are not counted beyond
+    /// what is told apart.
+    pub(super) fn after(&self, rounds: u8) -> u8 {
+        let most = self.base + ROUNDS as u8;
+        self.passes
+            .saturating_add(rounds)
+            .min(most.max(self.passes))
+    }
+
+    fn age(&self, batch: u64) -> u8 {
+        let most = u64::from(self.base) + ROUNDS as u64;
+        batch.saturating_sub(self.batch).min(most) as u8
     }
 
     /// Whether it will do no more.
