@@ -90,6 +90,25 @@ fn request_line_over_the_limit() {
     }
 }
 
+/// Where nobody can tell the end of a request, its server may have found another
+/// one in what follows: then the next response may be that one's.
+#[test]
+fn request_in_what_has_no_end() {
+    let wire = Wire::new()
+        .request(
+            "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n\
+             abGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        )
+        .response("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .request("GET /c HTTP/1.1\r\nHost: x\r\n\r\n")
+        .response("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+    let seen = [
+        "POST /a 200 30/0 Complete invalid_length END_INFERRED",
+        "GET /c - 0/- Gap GAP RESYNCHRONISED",
+    ];
+    assert_eq!(wire.run(&wire.whole()).lines(), seen);
+}
+
 /// A body is its length, whatever it begins with, of a request over the limit
 /// on memory, too.
 #[test]

@@ -4,6 +4,7 @@ mod endings;
 mod framing;
 mod messages;
 mod responses;
+mod resumed;
 mod suites;
 mod switches;
 mod tolerance;
@@ -35,6 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
         tolerance::tolerance,
         responses::interim,
         responses::pipelines,
+        resumed::resumed,
         endings::endings,
         switches::switches,
         switches::others,

@@ -10,6 +10,7 @@ mod doubt;
 mod holes;
 mod partial;
 mod search;
+mod unread;
 
 use std::net::SocketAddr;
 
@@ -21,6 +22,7 @@ use crate::protocol::{Counters, Limits};
 use crate::stream::{Cause, Piece};
 
 use self::partial::{Input, PartialHead, Push};
+use self::unread::Unread;
 use super::body::{Body, Passed};
 use super::framing::Framing;
 use super::head::{self, Head, Kind, Parsed};
@@ -41,6 +43,7 @@ pub struct Reader {
     next_marks: CaptureMarks,
     /// It began lost, and has passed over nothing yet.
     fresh: bool,
+    unread: Unread,
 }
 
 /// What a reader has to say. It has nothing to say once it needs more bytes.
@@ -100,6 +103,7 @@ impl Default for Reader {
             next_anomalies: Anomalies::default(),
             next_marks: CaptureMarks::default(),
             fresh: false,
+            unread: Unread::default(),
         }
     }
 }
@@ -164,6 +168,12 @@ impl Reader {
         self.state = match Body::new(framing) {
             Some(body) => State::Body(body),
             None if framing == Framing::Unknown => {
+                let seen = !self.marks.contains(CaptureMarks::TRUNCATED)
+                    && !self.marks.contains(CaptureMarks::GAP);
+                self.unread = match seen {
+                    true => Unread::default(),
+                    false => Unread::unseen(),
+                };
                 self.lose_end();
                 State::Lost { inside: true }
             }
@@ -209,6 +219,7 @@ impl Reader {
     /// Says that the place is lost, before anything was read.
     pub fn begin_lost(&mut self) {
         self.state = State::Lost { inside: false };
+        self.unread = Unread::unseen();
         self.fresh = true;
     }
 
@@ -263,6 +274,11 @@ impl Reader {
     /// Whether it looks for a head, at no known place.
     pub fn is_lost(&self) -> bool {
         matches!(self.state, State::Lost { .. })
+    }
+
+    /// Whether a request may lie in what was passed over since the place was lost.
+    pub fn may_hide_request(&self) -> bool {
+        self.unread.may_hide_request()
     }
 
     /// Whether it waits to be told what follows a head.
@@ -372,6 +388,8 @@ impl Reader {
                 self.message.body_size = first.len() as u64;
                 self.partial = PartialHead::default();
                 self.state = State::Lost { inside: false };
+                self.unread = Unread::default();
+                self.unread.pass(&first);
                 self.next_anomalies.insert(Anomaly::ExcessBytes);
                 Some(Signal::Foreign(first))
             }
@@ -438,6 +456,10 @@ impl Reader {
     fn lose_inside(&mut self, loss: Loss, counters: &mut Counters) -> Signal {
         counters.places_lost += 1;
         self.state = State::Lost { inside: true };
+        self.unread = match loss.bytes {
+            0 => Unread::default(),
+            _ => Unread::unseen(),
+        };
         self.lose_end();
         Signal::LostInside(loss)
     }

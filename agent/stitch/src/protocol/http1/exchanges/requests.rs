@@ -79,6 +79,7 @@ impl Http1 {
         if std::mem::take(&mut self.hidden) {
             self.queue.loosen(false, context.counters);
         }
+        self.confirm_none_missed();
         let complete = self.missed.is_none() && known;
         if self.queue.before_request(complete, context.counters) {
             self.target = Some(Target::Front);
@@ -87,6 +88,18 @@ impl Http1 {
             self.queue.push_missed(at_least, context.counters);
             self.handle_early(context);
             while self.read_backlog(self.responses(), context) {}
+        }
+    }
+
+    /// Where every byte between two requests was seen, and none of them names the
+    /// protocol, there was no other, wherever the first one ended.
+    fn confirm_none_missed(&mut self) {
+        let Some(requests) = self.requests else {
+            return;
+        };
+        let hides = self.way(requests).reader.may_hide_request();
+        if self.missed == Some(0) && self.early.is_none() && !hides {
+            self.missed = None;
         }
     }
 

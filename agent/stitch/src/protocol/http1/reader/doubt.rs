@@ -12,6 +12,7 @@ use crate::protocol::{Counters, Limits};
 
 use super::partial::{Input, PartialHead, TELLING};
 use super::search::is_usual_start;
+use super::unread::Unread;
 use super::{Reader, Signal, State};
 
 impl Reader {
@@ -110,6 +111,7 @@ impl Reader {
     pub(super) fn drop_body(&mut self) {
         self.partial = PartialHead::default();
         self.state = State::Lost { inside: true };
+        self.unread = Unread::unseen();
         self.lose_end();
     }
 

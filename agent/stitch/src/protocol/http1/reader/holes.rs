@@ -7,6 +7,7 @@ use crate::protocol::http1::head;
 use crate::stream::Cause;
 
 use super::partial::PartialHead;
+use super::unread::Unread;
 use super::{Loss, Reader, Signal, State};
 
 impl Reader {
@@ -41,6 +42,7 @@ impl Reader {
             }
             State::Lost { inside } => {
                 let inside = *inside;
+                self.unread = Unread::unseen();
                 self.fresh &= cause == Cause::Before;
                 if cause == Cause::NotCopied
                     && let Some(head) = self.cut_head()
@@ -85,6 +87,7 @@ impl Reader {
         }
         self.partial = PartialHead::default();
         self.state = State::Lost { inside: false };
+        self.unread = Unread::unseen();
         *length = 0;
         Signal::LostBetween(loss)
     }

@@ -8,6 +8,7 @@ use crate::protocol::http1::head::{self, Head, Kind, Parsed, Start};
 use crate::protocol::{Counters, Limits};
 
 use super::partial::{Input, PartialHead, Push, TELLING, suits_kind};
+use super::unread::Unread;
 use super::{Loss, Reader, Signal, State};
 
 /// The chunk that ends a body (RFC 9112 section 7.1), with no trailers.
@@ -24,13 +25,11 @@ impl Reader {
         counters: &mut Counters,
     ) -> Option<Signal> {
         if admitted && self.begins(input) && !self.goes_on_with(input) {
-            let passed = self.partial.take().len() as u64;
-            self.count_passed(passed, inside, input.at, counters);
+            self.pass_partial(inside, input.at, counters);
             return self.found_at(input, inside, limits, counters);
         }
         if admitted && self.begins_anew(input) {
-            let passed = self.partial.take().len() as u64;
-            self.count_passed(passed, inside, input.at, counters);
+            self.pass_partial(inside, input.at, counters);
         }
         if self.partial.bytes.is_empty() && !(admitted && self.may_begin_head(input)) {
             let missed = inside && !admitted && self.may_be_missed(input);
@@ -46,10 +45,12 @@ impl Reader {
                 self.find(head, inside, counters)
             }
             Push::Head(Head { fields, .. }) => {
+                self.unread = Unread::unseen();
                 self.give_up(fields.size() as u64, inside, input.at, counters);
                 None
             }
             Push::Foreign(first) => {
+                self.unread.pass(&first);
                 self.give_up(first.len() as u64, inside, input.at, counters);
                 None
             }
@@ -96,12 +97,20 @@ impl Reader {
     ) -> Option<Signal> {
         self.fresh = false;
         let last = is_last_chunk(&input.bytes);
+        self.unread.pass(&input.bytes);
         self.count_passed(input.bytes.len() as u64, inside, input.at, counters);
         input.bytes.clear();
         (inside && last).then(|| {
             self.state = State::Lost { inside: false };
             Signal::Ended
         })
+    }
+
+    /// What began like a head is none.
+    fn pass_partial(&mut self, inside: bool, at: Moment, counters: &mut Counters) {
+        let passed = self.partial.take();
+        self.unread.pass(&passed);
+        self.count_passed(passed.len() as u64, inside, at, counters);
     }
 
     pub(super) fn read_found(&mut self) -> Option<Signal> {
