@@ -89,6 +89,27 @@ pub(super) fn refused_heads() -> Vec<Case> {
             &["GET /a 505 0/2 Complete unknown_version"],
         ),
         case(
+            "versions that are none, and a status that is one (RFC 9112 section 2.3)",
+            one(GET, "HTTP/1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .request(GET)
+                .response("HTTP/1.12 404 No\r\nContent-Length: 2\r\n\r\nno")
+                .request("GET /b HTTP/01.1\r\nHost: x\r\n\r\n")
+                .response("HTTP/2 505 No\r\nContent-Length: 2\r\n\r\nno"),
+            &[
+                "GET /a 200 0/2 Complete unknown_version",
+                "GET /a 404 0/2 Complete unknown_version",
+                "GET /b 505 0/2 Complete unknown_version",
+            ],
+        ),
+        case(
+            "an audio stream",
+            one(
+                "GET /a HTTP/1.0\r\n\r\n",
+                "ICY 200 OK\r\nicy-name: x\r\n\r\nabc",
+            ),
+            &["GET /a 200 0/3 Complete unknown_version"],
+        ),
+        case(
             "white space in front of a request line (RFC 9112 section 2.2)",
             one(format!(" \t{GET}"), OK)
                 .request(format!("\r\n {GET}"))

@@ -90,6 +90,8 @@ const USUAL_METHODS: [&[u8]; 18] = [
     b"QUERY",
     b"NOTIFY",
 ];
+/// What servers of audio streams say instead of a version.
+pub(super) const ICECAST: &[u8] = b"ICY";
 /// A method longer than this is not taken for one.
 const MAX_METHOD: usize = 40;
 /// So many fields are read without looking at them twice.
@@ -240,17 +242,24 @@ pub fn is_plausible(first: &[u8]) -> bool {
         let line = Bytes::copy_from_slice(&first[line.start..line.end]);
         return start_line(&line, &mut Anomalies::default()).is_some();
     }
-    let known = first.len().min(b"HTTP/1.".len());
-    if known >= 5 && first.starts_with(b"HTTP/") {
-        let version = &first[5..known];
+    if let Some(version) = first.strip_prefix(b"HTTP/") {
         return version.first().is_none_or(u8::is_ascii_digit)
-            && version.get(1).is_none_or(|byte| *byte == b'.');
+            && version
+                .get(1)
+                .is_none_or(|&byte| is_of_number(byte) || is_blank(byte));
     }
     match first.iter().position(|&byte| byte == b' ' || byte == b'\t') {
         Some(0) => false,
         Some(end) => end <= MAX_METHOD && is_token(&first[..end]),
         None => first.len() <= MAX_METHOD && is_token(first),
     }
+}
+
+/// Whether a whole line may only be a status line.
+fn begins_response(line: &[u8]) -> bool {
+    let icecast = line.strip_prefix(ICECAST);
+    line.starts_with(b"HTTP/")
+        || icecast.is_some_and(|rest| matches!(rest, [b' ', b'1'..=b'9', ..]))
 }
 
 fn version_of(minor: u8) -> Version {
@@ -388,13 +397,14 @@ fn trimmed(raw: &[u8], start: usize, end: usize) -> (usize, usize) {
 }
 
 fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
-    if line.starts_with(b"HTTP/") {
+    if begins_response(line) {
         return status_line(line, anomalies);
     }
     let method_end = line.iter().position(|&byte| is_blank(byte))?;
     let rest = line[method_end..].trim_ascii_end();
     let version_start = method_end + rest.iter().rposition(|&byte| is_blank(byte))? + 1;
-    let version = version(&line[version_start..method_end + rest.len()], anomalies)?;
+    let last = &line[version_start..method_end + rest.len()];
+    let version = version(last, anomalies)?;
     let target = line[method_end..version_start].trim_ascii();
     let method = &line[..method_end];
     let fits = method.len() <= MAX_METHOD && is_token(method);
@@ -406,7 +416,7 @@ fn start_line(line: &Bytes, anomalies: &mut Anomalies) -> Option<Start> {
     if !fits || target.is_empty() || (control && !is_usual(method)) || preface {
         return None;
     }
-    let tidy = !control && method.len() + target.len() + b"  HTTP/1.1".len() == line.len();
+    let tidy = !control && method.len() + target.len() + last.len() + 2 == line.len();
     let spaces = line[method_end] == b' ' && line[version_start - 1] == b' ';
     if !tidy || !spaces || target.iter().any(|&byte| is_blank(byte)) {
         anomalies.insert(Anomaly::SloppyStartLine);
@@ -463,16 +473,21 @@ fn cut_target(line: &Bytes) -> Option<Start> {
     })
 }
 
+/// The status is beyond doubt also behind a version that is none.
 fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
-    let version = version(line.get(..8)?, anomalies)?;
-    let rest = line[8..].trim_ascii_start();
-    if rest.len() == line.len() - 8 {
-        return None;
-    }
-    if rest.len() + 1 != line.len() - 8 {
+    let end = line.iter().position(|&byte| is_blank(byte))?;
+    let (name, rest) = line.split_at(end);
+    let version = if name == ICECAST {
+        anomalies.insert(Anomaly::UnknownVersion);
+        Version::Other
+    } else {
+        version(name, anomalies)?
+    };
+    let status = rest.trim_ascii_start();
+    if status.len() + 1 != rest.len() {
         anomalies.insert(Anomaly::SloppyStartLine);
     }
-    let (digits, reason) = rest.split_at_checked(3)?;
+    let (digits, reason) = status.split_at_checked(3)?;
     if !digits.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
@@ -485,6 +500,8 @@ fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
     (status >= 100).then_some(Start::Response { status, version })
 }
 
+/// RFC 9112 section 2.3; numbers of any other length tell no version, but are
+/// meant to.
 fn version(text: &[u8], anomalies: &mut Anomalies) -> Option<Version> {
     let (name, number) = text.split_at_checked(b"HTTP/".len())?;
     if !name.eq_ignore_ascii_case(b"HTTP/") {
@@ -496,12 +513,16 @@ fn version(text: &[u8], anomalies: &mut Anomalies) -> Option<Version> {
     match number {
         b"0.9" => Some(Version::Http09),
         [b'1', b'.', digit @ b'0'..=b'9'] => Some(version_of(digit - b'0')),
-        [b'0'..=b'9', b'.', b'0'..=b'9'] => {
+        [b'0'..=b'9', rest @ ..] if rest.iter().all(|&byte| is_of_number(byte)) => {
             anomalies.insert(Anomaly::UnknownVersion);
             Some(Version::Other)
         }
         _ => None,
     }
+}
+
+fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b'.'
 }
 
 /// RFC 9110 section 5.5, but for the tab, and for CR, which is told of as such.

@@ -180,11 +180,10 @@ fn end_of_head(bytes: &[u8], searched: &mut usize) -> Option<usize> {
 }
 
 pub(super) fn suits_kind(first: &[u8], kind: Option<Kind>) -> bool {
-    let status = b"HTTP/";
-    let known = first.len().min(status.len());
+    let begins = |with: &[u8]| first.iter().zip(with).all(|(byte, other)| byte == other);
     match kind {
         None => true,
-        Some(Kind::Response) => first[..known] == status[..known],
-        Some(Kind::Request) => !first.starts_with(status),
+        Some(Kind::Response) => begins(b"HTTP/") || begins(head::ICECAST),
+        Some(Kind::Request) => !first.starts_with(b"HTTP/"),
     }
 }
