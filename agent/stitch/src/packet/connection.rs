@@ -39,13 +39,13 @@ pub(super) struct Connection {
     owner: Side,
     handshake: bool,
     opened: Option<Timestamp>,
+    /// The time of what was told last.
+    told: Timestamp,
     has_data: bool,
     closed: Option<Close>,
     /// A RST of this end, and the offset where it stands, behind missing bytes.
     reset_at: Option<(Side, u64)>,
     parked: Parked,
-    /// When the last segment went by that others waited for.
-    awaited: Timestamp,
     last: Timestamp,
     /// Another connection is the same one, seen at another place: what this one
     /// tells is not to be heard.
@@ -73,11 +73,11 @@ impl Connection {
             owner,
             handshake: false,
             opened: None,
+            told: Timestamp::default(),
             has_data: false,
             closed: None,
             reset_at: None,
             parked: Parked::default(),
-            awaited: Timestamp::default(),
             last: Timestamp::default(),
             silent: false,
         }
@@ -113,9 +113,13 @@ impl Connection {
         let (flow, other) = (&self.flows[side], &self.flows[1 - side]);
         let first = segment.sequence.wrapping_add(1);
         match (segment.syn, segment.acknowledgment) {
-            (true, None) => flow.base().is_none_or(|base| base == first),
+            (true, None) => {
+                let late = !self.has_data && flow.may_begin_at(first);
+                late || flow.base().is_none_or(|base| base == first)
+            }
             (true, Some(acknowledged)) => {
-                let agrees = other.base() == Some(acknowledged);
+                let late = !self.has_data && other.may_begin_at(acknowledged);
+                let agrees = late || other.base() == Some(acknowledged);
                 // Data in the SYN may be acknowledged with it (RFC 7413).
                 let fast = flow.base().is_none() && other.has_told_up_to(acknowledged);
                 agrees
@@ -145,19 +149,22 @@ impl Connection {
             };
         }
         let (flow, other) = two(&mut self.flows, side);
-        if segment.syn && flow.base().is_none() {
-            flow.start(segment.sequence.wrapping_add(1));
+        let first = segment.sequence.wrapping_add(1);
+        let untold = segment.syn && !self.has_data;
+        if segment.syn && (flow.base().is_none() || untold && flow.may_begin_at(first)) {
+            flow.start(first);
         }
         let reset = segment.rst;
         if !reset {
             flow.check_hearsay(segment.sequence);
             flow.begin_earlier(segment.sequence, segment.length);
         }
-        if flow.base().is_none() && !reset {
+        // After one SYN the other one is to be waited for.
+        if flow.base().is_none() && !reset && !self.handshake {
             flow.start_in_the_middle(segment.sequence);
         }
         if let Some(acknowledged) = segment.acknowledgment
-            && other.base().is_none()
+            && (other.base().is_none() || untold && other.may_begin_at(acknowledged))
             && !reset
         {
             // The first segment after a SYN can only acknowledge the other SYN.
@@ -178,16 +185,28 @@ impl Connection {
         time: Timestamp,
         out: &mut Output,
     ) {
-        self.unpark(time, out);
-        if self.parked.first().is_none() && !self.is_ahead(&segment, side) {
-            return self.follow(segment, side, time, out);
+        self.give_up_waiting(time, out);
+        if self.is_ahead(&segment, side) {
+            self.parked.push(segment, side, time);
+        } else {
+            self.follow(segment, side, time, out);
+            self.follow_ready(out);
         }
-        self.parked.push(segment, side, time);
-        self.unpark(time, out);
+        self.give_up_waiting(time, out);
     }
 
-    /// Whether a segment acknowledges what was not seen yet.
+    fn give_up_waiting(&mut self, now: Timestamp, out: &mut Output) {
+        while self.parked.is_over(now) {
+            self.follow_parked(out);
+        }
+    }
+
+    /// Whether a segment comes before what must be known of it: the SYN of its
+    /// own direction, or what it acknowledges.
     fn is_ahead(&self, segment: &Segment, side: Side) -> bool {
+        if self.flows[side].base().is_none() && !segment.rst {
+            return true;
+        }
         let other = &self.flows[1 - side];
         let acknowledged = segment.acknowledgment;
         acknowledged
@@ -195,36 +214,33 @@ impl Connection {
             .is_some_and(|offset| other.lacks(offset))
     }
 
-    /// Follows the segments that need not wait any longer, and what they wait
-    /// for.
-    fn unpark(&mut self, now: Timestamp, out: &mut Output) {
-        while let Some(first) = self.parked.first() {
-            if !self.is_ahead(&first.segment, first.side) {
-                self.follow_parked(out);
-            } else if let Some(wanted) = self.parked.take_wanted() {
-                // What it acknowledges may wait, too.
-                let segment = Segment {
-                    acknowledgment: None,
-                    ..wanted.segment
-                };
-                self.awaited = self.awaited.max(wanted.time);
-                self.follow(segment, wanted.side, wanted.time, out);
-            } else if self.parked.is_over(now) {
-                self.follow_parked(out);
-            } else {
-                return;
+    /// Follows the segments that need not wait any longer: what they acknowledge
+    /// was told, and what waited for that with them.
+    fn follow_ready(&mut self, out: &mut Output) {
+        let mut place = 0;
+        while let Some(waiting) = self.parked.get(place) {
+            if self.is_ahead(&waiting.segment, waiting.side) {
+                place += 1;
+            } else if let Some(ready) = self.parked.take(place) {
+                self.follow(ready.segment, ready.side, ready.time, out);
+                place = 0;
             }
         }
     }
 
-    /// Follows the segment that has waited longest. Returns whether there is one.
+    /// Follows the segment that has waited longest, in vain, and what waited for
+    /// it. Returns whether there is one.
     fn follow_parked(&mut self, out: &mut Output) -> bool {
-        let Some(first) = self.parked.pop() else {
+        let Some(first) = self.parked.take(0) else {
             return false;
         };
-        // It cannot have been sent before what it acknowledges.
-        let time = first.time.max(self.awaited);
-        self.follow(first.segment, first.side, time, out);
+        self.flows[1 - first.side].give_up_waiting();
+        let flow = &mut self.flows[first.side];
+        if flow.base().is_none() && !first.segment.rst {
+            flow.start_in_the_middle(first.segment.sequence);
+        }
+        self.follow(first.segment, first.side, first.time, out);
+        self.follow_ready(out);
         true
     }
 
@@ -348,6 +364,8 @@ impl Connection {
     /// Tells that it was established, once, if that was seen.
     fn open(&mut self, time: Timestamp, out: &mut Output) {
         if self.opened.is_none() {
+            self.told = self.told.max(time);
+            let time = self.told;
             self.opened = Some(time);
             let (socket, connection) = (self.socket, self.facts());
             let opened = Opened {
@@ -370,16 +388,17 @@ impl Connection {
             self.open(first.time, out);
         }
         let connection = self.facts();
-        let opened = self.opened.unwrap_or_default();
         let direction = if side == self.owner {
             Direction::Send
         } else {
             Direction::Receive
         };
         for piece in out.pieces.drain(..) {
+            // What is told later went by later, whatever the clocks of a capture say.
+            self.told = self.told.max(piece.time);
             let whole = piece.payload.len() as u64 == piece.length;
             out.events.push_back(Event::Data(Data {
-                time: piece.time.max(opened),
+                time: self.told,
                 socket: self.socket,
                 source: Source::Packets,
                 direction,
@@ -407,7 +426,7 @@ impl Connection {
             .flows
             .iter()
             .map(Flow::time)
-            .fold(self.last, Timestamp::max);
+            .fold(self.last.max(self.told), Timestamp::max);
         out.events.push_back(Event::Closed(Closed {
             time,
             socket: self.socket,

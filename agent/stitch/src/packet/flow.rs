@@ -62,7 +62,19 @@ pub(super) struct Flow {
     /// The window that this direction's *sender* grants to the other end.
     window: u16,
     window_scale: Option<u8>,
-    spoke: bool,
+    voice: Voice,
+}
+
+/// Whether the sender of a direction was heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Voice {
+    /// Not yet.
+    #[default]
+    Awaited,
+    /// Not for so long that it is believed not to be captured.
+    Missed,
+    /// It was.
+    Heard,
 }
 
 impl Flow {
@@ -92,8 +104,18 @@ impl Flow {
 
     /// The handshake told that the first byte has sequence number `base`.
     pub(super) fn start(&mut self, base: u32) {
+        (self.next, self.acknowledged) = (0, 0);
         self.base = Some(base);
         self.start_known = true;
+    }
+
+    /// Whether a SYN before `sequence` may be that of a direction that seemed to
+    /// be met in its middle: packets at its beginning are in the wrong order, and
+    /// nothing was told of it.
+    pub(super) fn may_begin_at(&self, sequence: u32) -> bool {
+        let untold = !self.start_known && self.next == MIDDLE && self.held.is_empty();
+        let before = self.base.map(|base| base.wrapping_sub(sequence));
+        untold && before.is_some_and(|before| i64::from(before) <= SWAPPED_MAX)
     }
 
     /// The same, by the word of the other end.
@@ -127,7 +149,7 @@ impl Flow {
     /// capture that begins in the middle has them in the wrong order.
     pub(super) fn begin_earlier(&mut self, sequence: u32, length: u64) {
         let before = self.offset_of(sequence).map(|at| MIDDLE.cast_signed() - at);
-        let fresh = !self.spoke && !self.start_known && self.next == MIDDLE;
+        let fresh = self.voice != Voice::Heard && !self.start_known && self.next == MIDDLE;
         // A single byte is a probe.
         if fresh
             && length > 1
@@ -140,7 +162,7 @@ impl Flow {
 
     /// The sender of this direction grants a window to the other end.
     pub(super) fn grant(&mut self, window: u16, scale: Option<u8>) {
-        self.spoke = true;
+        self.voice = Voice::Heard;
         self.window = window;
         self.window_scale = self.window_scale.or(scale);
     }
@@ -153,7 +175,7 @@ impl Flow {
             (None, true) => 0,
             (None, false) => 14,
         };
-        if self.spoke {
+        if self.voice == Voice::Heard {
             u64::from(self.window) << scale
         } else {
             WINDOW_MAX
@@ -275,7 +297,7 @@ impl Flow {
     /// single byte is a FIN that was not captured: it counts as one.
     fn tell_lost(&mut self, time: Timestamp, out: &mut Vec<Piece>, counters: &mut Counters) {
         let place = self.end.unwrap_or(u64::MAX).min(self.acknowledged);
-        if self.spoke && place > self.next + 1 {
+        if self.voice == Voice::Heard && place > self.next + 1 {
             self.skip_to(place, counters);
             let nothing = Piece {
                 time,
@@ -287,10 +309,17 @@ impl Flow {
         }
     }
 
+    /// It was waited for long enough.
+    pub(super) fn give_up_waiting(&mut self) {
+        if self.voice == Voice::Awaited {
+            self.voice = Voice::Missed;
+        }
+    }
+
     /// Whether the receiver has what was not seen, if it acknowledges `offset`.
     /// Where this direction is not captured at all, nothing is to be waited for.
     pub(super) fn lacks(&self, offset: i64) -> bool {
-        self.spoke
+        self.voice != Voice::Missed
             && offset > self.next.cast_signed()
             && self.in_reach(offset)
             && self.finished().is_none()

@@ -1,9 +1,9 @@
 //! Segments that wait because they acknowledge what was not seen yet.
 //!
-//! Captures of several queues or processors have packets out of order: an
-//! acknowledgment may stand before what it acknowledges. It waits for a few
-//! packets, and all of the connection behind it, so that what was really lost
-//! does not change the order of the rest.
+//! Captures of several queues, processors or taps have packets out of order: an
+//! acknowledgment may stand before what it acknowledges. It waits, and so does
+//! what acknowledges it, until that was told or is believed to be lost: so a
+//! response never comes before its request.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,14 +14,15 @@ use super::connection::Side;
 use super::segment::Segment;
 use crate::time::Timestamp;
 
-/// So many later segments of the connection prove a loss.
-const PATIENCE: usize = 16;
+/// So many later segments of the connection prove a loss. Where the captures of
+/// two taps were put together, one direction may be some milliseconds late.
+const PATIENCE: usize = 256;
 
 /// The same, by the capture's time.
 const PATIENCE_TIME: Duration = Duration::from_millis(200);
 
 /// The same, by bytes that wait.
-const PATIENCE_BYTES: usize = 64 << 10;
+const PATIENCE_BYTES: usize = 1 << 20;
 
 /// What a waiting segment costs beside its bytes.
 const OVERHEAD: usize = 128;
@@ -47,8 +48,9 @@ impl Parked {
         self.cost
     }
 
-    pub(super) fn first(&self) -> Option<&Waiting> {
-        self.waiting.front()
+    /// The segment at a place in the order of their arrival.
+    pub(super) fn get(&self, place: usize) -> Option<&Waiting> {
+        self.waiting.get(place)
     }
 
     /// Copies the bytes: a slice would keep the whole read buffer alive.
@@ -63,24 +65,11 @@ impl Parked {
         self.waiting.push_back(waiting);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Waiting> {
-        let first = self.waiting.pop_front()?;
-        self.cost -= first.cost();
-        Some(first)
-    }
-
-    /// Takes out a segment with bytes that the first one acknowledges.
-    pub(super) fn take_wanted(&mut self) -> Option<Waiting> {
-        let first = self.waiting.front()?;
-        let (side, acknowledged) = (first.side, first.segment.acknowledgment?);
-        let place = self.waiting.iter().position(|waiting| {
-            let segment = &waiting.segment;
-            let before = acknowledged.wrapping_sub(segment.sequence).cast_signed() > 0;
-            waiting.side != side && segment.length > 0 && before
-        })?;
-        let wanted = self.waiting.remove(place)?;
-        self.cost -= wanted.cost();
-        Some(wanted)
+    /// Takes out the segment at a place.
+    pub(super) fn take(&mut self, place: usize) -> Option<Waiting> {
+        let waiting = self.waiting.remove(place)?;
+        self.cost -= waiting.cost();
+        Some(waiting)
     }
 
     /// Whether the first has waited long enough.
@@ -88,7 +77,7 @@ impl Parked {
         self.waiting.len() > PATIENCE
             || self.cost > PATIENCE_BYTES
             || self
-                .first()
+                .get(0)
                 .is_some_and(|first| now.since(first.time) >= PATIENCE_TIME)
     }
 }

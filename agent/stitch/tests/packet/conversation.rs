@@ -7,7 +7,7 @@ use crate::wire::{CLIENT, SERVER, Segment};
 /// Both ends of a connection, and what they have sent so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Conversation {
-    ends: [SocketAddr; 2],
+    pub(crate) ends: [SocketAddr; 2],
     next: [u32; 2],
     pub(crate) segments: Vec<Segment>,
 }

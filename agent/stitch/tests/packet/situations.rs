@@ -346,3 +346,51 @@ fn an_answer_before_what_it_answers_is_put_right_behind_a_loss() {
     let times: Vec<_> = outcome.data.iter().map(|data| data.time).collect();
     assert!(times.is_sorted(), "the engine goes by time: {times:?}");
 }
+
+/// Captures of both directions, put together by clocks that differ: whichever is
+/// late, from the handshake on, an answer is told behind its request.
+#[test]
+fn one_direction_may_come_later_than_the_other() {
+    let mut talk = new();
+    for _ in 0..30 {
+        talk = talk.send(C, "request").send(S, "response");
+    }
+    for late in [C, S] {
+        let mut places: Vec<_> = talk.segments.iter().enumerate().collect();
+        places.sort_by_key(|(at, segment)| at + 50 * usize::from(segment.from == talk.ends[late]));
+        let segments: Vec<_> = places.into_iter().map(|(_, it)| it.clone()).collect();
+        let outcome = decode(&segments);
+        let order: Vec<_> = outcome.data.iter().map(|data| data.direction).collect();
+        assert_eq!(order, [Receive, Send].repeat(30), "{late} is late");
+        assert!(outcome.data.iter().map(|data| data.time).is_sorted());
+    }
+}
+
+/// Packets of several queues: wherever the SYNs are, the beginning is one.
+#[test]
+fn a_handshake_may_be_in_any_order() {
+    let talk = new().send(C, "abc").send(S, "xyz").close();
+    for (a, b) in [(0, 1), (0, 2), (1, 2), (1, 3), (1, 4)] {
+        let outcome = decode(&talk.clone().swapped(a, b).segments);
+        let streams = ("0:abc".to_owned(), "0:xyz".to_owned());
+        assert_eq!(text(&outcome), streams, "{a} and {b} swapped");
+    }
+}
+
+/// The clocks of a capture may run back and forth: packets are told in the order
+/// in which they can have gone by.
+#[test]
+fn times_that_run_back_do_not_change_the_order() {
+    let mut talk = new();
+    for _ in 0..10 {
+        talk = talk.send(C, "request").send(S, "response");
+    }
+    let mut packets = frames(&talk.segments);
+    for (at, packet) in packets.iter_mut().enumerate() {
+        packet.time = 60_000_000 - at as u64 % 7 * 5_000_000;
+    }
+    let outcome = run(Limits::default(), &packets);
+    let order: Vec<_> = outcome.data.iter().map(|data| data.direction).collect();
+    assert_eq!(order, [Receive, Send].repeat(10));
+    assert!(outcome.data.iter().map(|data| data.time).is_sorted());
+}

@@ -170,9 +170,10 @@ impl Reader {
             None if framing == Framing::Unknown => {
                 let seen = !self.marks.contains(CaptureMarks::TRUNCATED)
                     && !self.marks.contains(CaptureMarks::GAP);
-                self.unread = match seen {
-                    true => Unread::default(),
-                    false => Unread::unseen(),
+                self.unread = if seen {
+                    Unread::default()
+                } else {
+                    Unread::unseen()
                 };
                 self.lose_end();
                 State::Lost { inside: true }
