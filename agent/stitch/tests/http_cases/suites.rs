@@ -94,11 +94,14 @@ pub(super) fn refused_heads() -> Vec<Case> {
                 .request(GET)
                 .response("HTTP/1.12 404 No\r\nContent-Length: 2\r\n\r\nno")
                 .request("GET /b HTTP/01.1\r\nHost: x\r\n\r\n")
-                .response("HTTP/2 505 No\r\nContent-Length: 2\r\n\r\nno"),
+                .response("HTTP/2 505 No\r\nContent-Length: 2\r\n\r\nno")
+                .request(GET)
+                .response("HTTP/1.x 500 No\r\nContent-Length: 2\r\n\r\nno"),
             &[
                 "GET /a 200 0/2 Complete unknown_version",
                 "GET /a 404 0/2 Complete unknown_version",
                 "GET /b 505 0/2 Complete unknown_version",
+                "GET /a 500 0/2 Complete unknown_version",
             ],
         ),
         case(

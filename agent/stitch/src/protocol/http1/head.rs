@@ -242,11 +242,8 @@ pub fn is_plausible(first: &[u8]) -> bool {
         let line = Bytes::copy_from_slice(&first[line.start..line.end]);
         return start_line(&line, &mut Anomalies::default()).is_some();
     }
-    if let Some(version) = first.strip_prefix(b"HTTP/") {
-        return version.first().is_none_or(u8::is_ascii_digit)
-            && version
-                .get(1)
-                .is_none_or(|&byte| is_of_number(byte) || is_blank(byte));
+    if first.starts_with(b"HTTP/") {
+        return first.len() <= MAX_METHOD || first.iter().any(|&byte| is_blank(byte));
     }
     match first.iter().position(|&byte| byte == b' ' || byte == b'\t') {
         Some(0) => false,
@@ -477,12 +474,10 @@ fn cut_target(line: &Bytes) -> Option<Start> {
 fn status_line(line: &[u8], anomalies: &mut Anomalies) -> Option<Start> {
     let end = line.iter().position(|&byte| is_blank(byte))?;
     let (name, rest) = line.split_at(end);
-    let version = if name == ICECAST {
+    let version = version(name, anomalies).unwrap_or_else(|| {
         anomalies.insert(Anomaly::UnknownVersion);
         Version::Other
-    } else {
-        version(name, anomalies)?
-    };
+    });
     let status = rest.trim_ascii_start();
     if status.len() + 1 != rest.len() {
         anomalies.insert(Anomaly::SloppyStartLine);
