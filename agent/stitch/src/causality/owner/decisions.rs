@@ -10,6 +10,7 @@ use crate::causality::act::{Decision, ExchangeId};
 use crate::causality::confidence::{self, Odds};
 use crate::causality::{belief, event_loop, queue, route};
 use crate::span::Method;
+use crate::time::Timestamp;
 
 /// A call is decided earlier than its deadline, by up to this share of the lag,
 /// where another one of its component is due.
@@ -208,14 +209,7 @@ impl Owner {
             entry.map_or(0.0, |entry| entry.probability)
         };
         if best.is_none() {
-            let chance = chance(None).max(f32::from(u8::from(idle)));
-            self.model.learn_background(label, chance, idle);
-            // Who never serves has nothing yet to tell a rhythm from.
-            let wanted = self.scene.responded.is_some() || !self.scene.rhythms.is_known(label);
-            if chance >= LIKELY && wanted {
-                let cleared = self.scene.rhythms.learn(label, started, chance);
-                self.scene.limits.tables_cleared += u64::from(cleared);
-            }
+            self.learn_uncaused(label, started, chance(None), idle);
         }
         for request in &links {
             let right = if best == Some(*request) {
@@ -238,6 +232,25 @@ impl Owner {
         links
             .into_iter()
             .for_each(|request| self.learn_if_settled(request));
+    }
+
+    /// A call of this kind had no cause, with the probability `chance`; `idle`: no
+    /// request was open.
+    pub(super) fn learn_uncaused(
+        &mut self,
+        label: u64,
+        started: Timestamp,
+        chance: f32,
+        idle: bool,
+    ) {
+        let chance = chance.max(f32::from(u8::from(idle)));
+        self.model.learn_background(label, chance, idle);
+        // Who never serves has nothing yet to tell a rhythm from.
+        let wanted = self.scene.responded.is_some() || !self.scene.rhythms.is_known(label);
+        if chance >= LIKELY && wanted {
+            let cleared = self.scene.rhythms.learn(label, started, chance);
+            self.scene.limits.tables_cleared += u64::from(cleared);
+        }
     }
 
     /// A decided call no longer binds one of its candidates; that this was right

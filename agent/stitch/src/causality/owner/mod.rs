@@ -3,6 +3,7 @@
 mod candidates;
 mod decisions;
 mod memory;
+mod outsider;
 mod turns;
 
 use std::cell::Cell;
@@ -159,6 +160,9 @@ impl Owner {
         }
         self.calls = true;
         self.effort.earn(desk.config.effort);
+        if !self.scene.ever_served() {
+            return self.outsider_calls(id, at, socket, features, desk);
+        }
         let mut said = Said::default();
         for (_, kind) in AT_CALL
             .iter()
@@ -233,8 +237,11 @@ impl Owner {
                 .is_some_and(|(_, manner)| manner.kind == Kind::HandedOn),
         };
         self.queue(message, at, desk.config);
+        let weighed = !call.links.is_empty();
         let slot = self.scene.add_call(call);
-        self.solver(desk.config).weigh_cause(slot);
+        if weighed {
+            self.solver(desk.config).weigh_cause(slot);
+        }
         self.scene.calls(at, slot, id);
         self.wrote(at, Written::Call(slot, id));
         self.undecided += 1;

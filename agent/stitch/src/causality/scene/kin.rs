@@ -47,6 +47,13 @@ impl Scene {
         slot
     }
 
+    /// A call was written, of which nothing is kept.
+    pub(in crate::causality) fn called_in_passing(&mut self, callee: u64) {
+        let cleared = self.pools.called(callee);
+        self.limits.tables_cleared += u64::from(cleared);
+        self.pools.freed(callee);
+    }
+
     /// Forgets a call.
     pub(in crate::causality) fn remove_call(&mut self, slot: u32) -> Option<Call> {
         let call = self.calls.remove(slot)?;

@@ -6,6 +6,11 @@ use crate::causality::request::Request;
 use crate::exchange::Moment;
 
 impl Scene {
+    /// Whether the process ever read a request.
+    pub(in crate::causality) fn ever_served(&self) -> bool {
+        self.habits.served > 0.0
+    }
+
     /// A request was read.
     pub(in crate::causality) fn add_request(&mut self, request: Request) -> u32 {
         self.open += 1;
