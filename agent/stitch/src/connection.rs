@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::event::{Closed, Data, Direction, SocketId, Source};
 use crate::exchange::{Exchange, Moment, Role};
-use crate::protocol::http1::{Context, Http1};
+use crate::protocol::http1::{Context, Heads, Http1};
 use crate::protocol::{Counters, Limits, Protocol};
 use crate::stream::{Piece, Stream};
 use crate::time::Timestamp;
@@ -50,7 +50,13 @@ impl Connection {
     /// Takes the bytes of one call. Those of one direction should come in the
     /// order of their offsets: what is missing is taken as lost, and left out
     /// if it comes later.
-    pub fn handle_data(&mut self, data: Data, counters: &mut Counters) {
+    /// `heads` are those of all connections that were read lately, if any.
+    pub fn handle_data(
+        &mut self,
+        data: Data,
+        counters: &mut Counters,
+        mut heads: Option<&mut Heads>,
+    ) {
         self.last = self.last.max(data.time);
         self.settled = false;
         let direction = data.direction;
@@ -65,6 +71,7 @@ impl Connection {
         streams[direction as usize].accept(data, counters, |piece, counters| {
             if !*ignored {
                 let mut context = context(limits, *source, counters);
+                context.heads = heads.as_deref_mut();
                 http.handle(direction, piece, &mut context);
             }
         });
@@ -209,6 +216,7 @@ fn context<'a>(limits: &'a Limits, source: Source, counters: &'a mut Counters) -
     Context {
         limits,
         counters,
+        heads: None,
         role: role_of(source),
     }
 }

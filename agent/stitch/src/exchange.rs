@@ -394,6 +394,11 @@ impl Fields {
         Self { raw, index }
     }
 
+    /// Where they lie in the head.
+    pub(crate) fn index(&self) -> &[Field] {
+        &self.index
+    }
+
     /// Bytes of the head that they lie in.
     pub fn size(&self) -> usize {
         self.raw.len()

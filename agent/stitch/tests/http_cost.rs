@@ -19,7 +19,7 @@ fn run(events: Vec<Data>) -> (u64, Duration) {
     let mut connection = Connection::new(SocketId(1), Source::Socket, Arc::default());
     let begin = Instant::now();
     for event in events {
-        connection.handle_data(event, &mut counters);
+        connection.handle_data(event, &mut counters, None);
         while let Some(progress) = connection.poll() {
             if let Step::Finished(exchange) = progress.step {
                 std::hint::black_box(exchange);
@@ -131,7 +131,7 @@ fn what_waits_for_the_other_direction_is_bounded() {
     for time in 0..5_000 {
         let event = data(time, Direction::Send, offset, response.as_bytes());
         offset += event.length;
-        connection.handle_data(event, &mut counters);
+        connection.handle_data(event, &mut counters, None);
     }
     assert!(counters.backlog_limit > 0);
     assert!(counters.responses_unmatched > 0);

@@ -70,7 +70,7 @@ fn allocated(wire: &Wire) -> usize {
     let mut connection = Connection::new(SocketId(1), Source::Socket, Arc::default());
     let before = ALLOCATOR.total_allocated();
     for event in events {
-        connection.handle_data(event, &mut counters);
+        connection.handle_data(event, &mut counters, None);
         while connection.poll().is_some() {}
     }
     ALLOCATOR.total_allocated() - before

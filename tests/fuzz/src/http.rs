@@ -17,6 +17,7 @@ use bytes::Bytes;
 use wirespan_stitch::connection::{Connection, End, Progress, Step};
 use wirespan_stitch::event::{Closed, Data, Direction, Shortfall, SocketId, Source, Task};
 use wirespan_stitch::exchange::{Anomaly, CaptureMarks, Exchange, Message, Outcome};
+use wirespan_stitch::protocol::http1::Heads;
 use wirespan_stitch::protocol::{Counters, Limits};
 use wirespan_stitch::time::Timestamp;
 use wirespan_stitch::verdict::Verdict;
@@ -187,11 +188,12 @@ impl<'a> Talk<'a> {
             counters: Counters::default(),
             requests: None,
         };
+        let mut heads = Heads::default();
         let mut requested = 0;
         let mut wanted = Some([0; 2]);
         for call in calls {
             if let Some(data) = wanted.and_then(|wanted| data(call, wanted, plan)) {
-                connection.handle_data(data, &mut outcomes.counters);
+                connection.handle_data(data, &mut outcomes.counters, Some(&mut heads));
             }
             while let Some(verdict) = connection.poll_verdict() {
                 match (verdict, &mut wanted) {

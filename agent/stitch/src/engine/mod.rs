@@ -20,6 +20,7 @@ use crate::connection::{Connection, End};
 use crate::event::{Closed, Data, Event, Opened, SocketId, Task};
 use crate::exchange::Moment;
 use crate::protocol::Limits;
+use crate::protocol::http1::Heads;
 use crate::reorder::Reorder;
 use crate::sockets::{Socket, Sockets};
 use crate::span::Span;
@@ -90,6 +91,7 @@ pub struct Engine {
     config: Config,
     reorder: Reorder,
     sockets: Sockets,
+    heads: Heads,
     timers: Timers,
     exchanges: Exchanges,
     verdicts: VecDeque<Verdict>,
@@ -105,6 +107,7 @@ impl Engine {
         Self {
             reorder: Reorder::default(),
             sockets: Sockets::new(config.max_sockets, config.max_held),
+            heads: Heads::default(),
             timers: Timers::new(),
             exchanges: Exchanges::new(&config),
             verdicts: VecDeque::new(),
@@ -234,9 +237,9 @@ impl Engine {
             Socket::new(data.connection, data.source, http)
         });
         socket.facts = data.connection;
-        socket
-            .http
-            .handle_data(data, &mut self.exchanges.account.http);
+        let heads = self.heads.of(&data.connection);
+        let counters = &mut self.exchanges.account.http;
+        socket.http.handle_data(data, counters, Some(heads));
         self.verdicts
             .extend(std::iter::from_fn(|| socket.http.poll_verdict()));
         self.exchanges.take(id, socket, now);

@@ -65,7 +65,7 @@ fn silence_settles_what_is_in_doubt() {
     let mut counters = Counters::default();
     let mut connection = Connection::new(SocketId(1), Source::Packets, limits.clone());
     for event in from_the_middle(&wire, 2) {
-        connection.handle_data(event, &mut counters);
+        connection.handle_data(event, &mut counters, None);
     }
     assert!(matches!(
         connection.poll().map(|progress| progress.step),
@@ -96,7 +96,7 @@ fn a_request_that_is_never_answered_times_out() {
     let wire = Wire::new().request(GET);
     let mut counters = Counters::default();
     let mut connection = Connection::new(SocketId(1), Source::Socket, Arc::default());
-    connection.handle_data(wire.whole().remove(0), &mut counters);
+    connection.handle_data(wire.whole().remove(0), &mut counters, None);
     let deadline = connection.deadline().unwrap();
     connection.handle_timeout(deadline, &mut counters);
     let last = std::iter::from_fn(|| connection.poll()).last().unwrap();
@@ -123,7 +123,7 @@ fn after_an_answer(head: &str, silence: Duration) -> (Vec<String>, Counters) {
         while let Some(due) = connection.deadline().filter(|due| *due < event.time) {
             connection.handle_timeout(due, &mut counters);
         }
-        connection.handle_data(event, &mut counters);
+        connection.handle_data(event, &mut counters, None);
     }
     connection.finish(End::Closed, &mut counters);
     while let Some(progress) = connection.poll() {

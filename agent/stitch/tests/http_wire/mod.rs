@@ -110,7 +110,7 @@ impl Wire {
         let mut last = Timestamp(0);
         for event in events {
             last = event.time;
-            connection.handle_data(event.clone(), &mut outcome.counters);
+            connection.handle_data(event.clone(), &mut outcome.counters, None);
             drain(&mut connection, &mut outcome);
         }
         match self.end {

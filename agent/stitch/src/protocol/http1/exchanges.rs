@@ -18,6 +18,7 @@ use crate::stream::{Cause, Piece};
 use self::way::Way;
 use super::framing::Framing;
 use super::head::{Head, Kind};
+use super::heads::Heads;
 use super::pairing::{Queue, Target};
 use super::reader::Signal;
 
@@ -61,6 +62,8 @@ pub struct Context<'a> {
     pub limits: &'a Limits,
     /// Counters.
     pub counters: &'a mut Counters,
+    /// Heads that were read lately, where the same may come again.
+    pub heads: Option<&'a mut Heads>,
     /// The part that the owner plays if requests go in this direction; always
     /// [`Role::Server`] in packet captures.
     pub role: fn(Direction) -> Role,
@@ -225,7 +228,14 @@ impl Http1 {
             self.note_opening(direction, &piece);
             let may_begin = !way::is_empty(&piece) && self.may_begin(direction);
             let reader = &mut self.way_mut(direction).reader;
-            match reader.read(&mut piece, may_begin, context.limits, context.counters) {
+            let heads = context.heads.as_deref_mut();
+            match reader.read(
+                &mut piece,
+                may_begin,
+                heads,
+                context.limits,
+                context.counters,
+            ) {
                 Some(signal) => {
                     self.handle_signal(direction, signal, context);
                     self.check_switch(context);

@@ -26,6 +26,7 @@ use self::unread::Unread;
 use super::body::{Body, Passed};
 use super::framing::Framing;
 use super::head::{self, Head, Kind, Parsed};
+use super::heads::Heads;
 
 /// The reader of one direction.
 #[derive(Debug)]
@@ -112,11 +113,13 @@ impl Reader {
     /// Reads from `piece` until there is something to say; `None` if the piece
     /// is used up, or if it is not and the reader is paused. `may_begin` says
     /// whether the next message may begin where the one that is being read
-    /// should go on, so that a head there is worth looking for.
+    /// should go on, so that a head there is worth looking for; `heads`, what was
+    /// read lately.
     pub fn read(
         &mut self,
         piece: &mut Piece,
         may_begin: bool,
+        heads: Option<&mut Heads>,
         limits: &Limits,
         counters: &mut Counters,
     ) -> Option<Signal> {
@@ -151,7 +154,7 @@ impl Reader {
                     at: *at,
                 };
                 let end = *offset + input.bytes.len() as u64;
-                let signal = self.read_bytes(&mut input, may_begin, limits, counters);
+                let signal = self.read_bytes(&mut input, may_begin, heads, limits, counters);
                 // Bytes that waited may be among what is left.
                 let rest = end - input.bytes.len() as u64;
                 *opens = rest < *offset || (*opens && rest == *offset);
@@ -304,12 +307,13 @@ impl Reader {
         &mut self,
         input: &mut Input,
         may_begin: bool,
+        heads: Option<&mut Heads>,
         limits: &Limits,
         counters: &mut Counters,
     ) -> Option<Signal> {
         match self.state {
-            State::Beginning => self.read_preface(input, limits),
-            State::Between => self.read_head(input, limits),
+            State::Beginning => self.read_preface(input, heads, limits),
+            State::Between => self.read_head(input, heads, limits),
             State::Body(body) if may_begin && self.is_doubtful(body) => {
                 self.read_doubtful(input, limits, counters)
             }
@@ -330,7 +334,12 @@ impl Reader {
     }
 
     /// Looks for a PROXY header in front of the first message.
-    fn read_preface(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
+    fn read_preface(
+        &mut self,
+        input: &mut Input,
+        heads: Option<&mut Heads>,
+        limits: &Limits,
+    ) -> Option<Signal> {
         if !self.partial.bytes.is_empty() {
             let partial = std::mem::take(&mut self.partial);
             input.bytes = [&partial.bytes[..], &input.bytes[..]].concat().into();
@@ -355,10 +364,15 @@ impl Reader {
             Preface::None => {}
         }
         self.state = State::Between;
-        self.read_head(input, limits)
+        self.read_head(input, heads, limits)
     }
 
-    fn read_head(&mut self, input: &mut Input, limits: &Limits) -> Option<Signal> {
+    fn read_head(
+        &mut self,
+        input: &mut Input,
+        heads: Option<&mut Heads>,
+        limits: &Limits,
+    ) -> Option<Signal> {
         if self.partial.bytes.is_empty() {
             if input.skip_empty_lines(self.kind) {
                 self.next_anomalies.insert(Anomaly::SloppyStartLine);
@@ -366,7 +380,11 @@ impl Reader {
             if input.bytes.is_empty() {
                 return None;
             }
-            if let Parsed::Whole(head, size) = head::parse(&input.bytes)
+            let parsed = match heads {
+                Some(heads) => heads.parse(&input.bytes),
+                None => head::parse(&input.bytes),
+            };
+            if let Parsed::Whole(head, size) = parsed
                 && size <= limits.head
                 && self.suits(&head)
             {

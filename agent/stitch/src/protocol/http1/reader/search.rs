@@ -70,7 +70,7 @@ impl Reader {
             return Some(self.end_before_next());
         }
         self.state = State::Between;
-        self.read_head(input, limits)
+        self.read_head(input, None, limits)
     }
 
     /// A head was found, behind what is passed over.
