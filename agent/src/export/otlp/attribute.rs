@@ -17,6 +17,9 @@ const INT: u32 = 3;
 const DOUBLE: u32 = 4;
 const ARRAY: u32 = 5;
 
+/// Room for a key and what stands around it: for the keys that every span has.
+const BLOCK: usize = 40;
+
 /// The field of `ArrayValue`.
 const VALUES: u32 = 1;
 
@@ -51,6 +54,11 @@ impl<'a> Attributes<'a> {
     }
 
     /// Adds nothing where the value is empty, as for a fact that is unknown.
+    #[expect(
+        clippy::inline_always,
+        reason = "keys are constants, and copied as such"
+    )]
+    #[inline(always)]
     pub(super) fn known(&mut self, key: &str, value: &str) {
         if !value.is_empty() {
             self.string(key, value);
@@ -59,6 +67,11 @@ impl<'a> Attributes<'a> {
 
     /// Text that people and protocols write; what is no UTF-8 in it shows as
     /// U+FFFD.
+    #[expect(
+        clippy::inline_always,
+        reason = "keys are constants, and copied as such"
+    )]
+    #[inline(always)]
     pub(super) fn bytes(&mut self, key: &str, value: &[u8]) {
         self.string(key, &text(value));
     }
@@ -104,8 +117,7 @@ impl<'a> Attributes<'a> {
         let value = value.try_into().unwrap_or(i64::MAX);
         let value = value.cast_unsigned();
         let len = 1 + varint_len(value);
-        if self.begin_short(key, len) {
-            self.writer.raw(&[(VALUE << 3 | 2) as u8, len as u8]);
+        if self.begin_short(key, len, [(VALUE << 3 | 2) as u8, len as u8]) {
             self.writer.varint(INT, value);
         } else {
             self.put(key, len, |writer| writer.varint(INT, value));
@@ -140,14 +152,13 @@ impl<'a> Attributes<'a> {
     #[inline(always)]
     fn text(&mut self, key: &str, value: &[u8]) {
         let len = field_len(value.len());
-        if self.begin_short(key, len) {
-            let head = [
-                VALUE << 3 | 2,
-                len as u32,
-                STRING << 3 | 2,
-                value.len() as u32,
-            ];
-            self.writer.raw(&head.map(|byte| byte as u8));
+        let head = [
+            VALUE << 3 | 2,
+            len as u32,
+            STRING << 3 | 2,
+            value.len() as u32,
+        ];
+        if self.begin_short(key, len, head.map(|byte| byte as u8)) {
             self.writer.raw(value);
         } else {
             self.put(key, len, |writer| writer.field(STRING, value));
@@ -155,24 +166,25 @@ impl<'a> Attributes<'a> {
     }
 
     /// Begins an attribute with a value of `len` bytes that is so short that each
-    /// length takes one byte, as nearly all are; whether it is.
+    /// length takes one byte, as nearly all are; whether it is. `head` comes
+    /// between key and value.
     #[expect(
         clippy::inline_always,
         reason = "keys are constants, and copied as such"
     )]
     #[inline(always)]
-    fn begin_short(&mut self, key: &str, len: usize) -> bool {
+    fn begin_short<const N: usize>(&mut self, key: &str, len: usize, head: [u8; N]) -> bool {
         let whole = 2 + key.len() + 2 + len;
-        let short = len < 0x80 && whole < 0x80;
+        let short = len < 0x80 && whole < 0x80 && 4 + key.len() + N <= BLOCK;
         if short {
-            let head = [
-                self.field << 3 | 2,
-                whole as u32,
-                KEY << 3 | 2,
-                key.len() as u32,
-            ];
-            self.writer.raw(&head.map(|byte| byte as u8));
-            self.writer.raw(key.as_bytes());
+            let mut block = [0; BLOCK];
+            block[0] = (self.field << 3 | 2) as u8;
+            block[1] = whole as u8;
+            block[2] = (KEY << 3 | 2) as u8;
+            block[3] = key.len() as u8;
+            block[4..4 + key.len()].copy_from_slice(key.as_bytes());
+            block[4 + key.len()..4 + key.len() + N].copy_from_slice(&head);
+            self.writer.block(&block, 4 + key.len() + N);
         }
         short
     }

@@ -13,7 +13,7 @@ mod target;
 pub mod writer;
 
 use wirespan_stitch::exchange::{Exchange, Outcome, Role};
-use wirespan_stitch::span::{Causality, Link, Span};
+use wirespan_stitch::span::{Causality, Link, Span, SpanId, TraceId};
 use wirespan_stitch::time::WallTime;
 
 use attribute::Attributes;
@@ -40,8 +40,7 @@ const STATUS_ERROR: u64 = 2;
 /// Fields stand in the order in which the collector writes them as JSON.
 pub fn write_span(writer: &mut Writer, field: u32, span: &Span, query: QueryPolicy) {
     writer.message(field, |writer| {
-        writer.field(1, &span.trace_id.0);
-        writer.field(2, &span.span_id.0);
+        write_ids(writer, span.trace_id, span.span_id);
         writer.known(3, attribute::text(&span.trace_state).as_bytes());
         if let Some(parent) = span.parent {
             writer.field(4, &parent.0);
@@ -76,6 +75,16 @@ pub fn write_span(writer: &mut Writer, field: u32, span: &Span, query: QueryPoli
             writer.begin(15, 0);
         }
     });
+}
+
+/// Fields 1 and 2 of a span, and of a link.
+fn write_ids(writer: &mut Writer, TraceId(trace): TraceId, SpanId(span): SpanId) {
+    let mut block = [0; 28];
+    block[..2].copy_from_slice(&[1 << 3 | 2, 16]);
+    block[2..18].copy_from_slice(&trace);
+    block[18..20].copy_from_slice(&[2 << 3 | 2, 8]);
+    block[20..].copy_from_slice(&span);
+    writer.block(&block, 28);
 }
 
 /// What `error.type` says for an end that HTTP does not know; `None` for the
@@ -118,8 +127,7 @@ fn put_causality(attributes: &mut Attributes<'_>, causality: Causality) {
 }
 
 fn write_link(writer: &mut Writer, link: &Link) {
-    writer.field(1, &link.trace_id.0);
-    writer.field(2, &link.span_id.0);
+    write_ids(writer, link.trace_id, link.span_id);
     put_causality(&mut Attributes::new(writer, 4), link.causality);
 }
 

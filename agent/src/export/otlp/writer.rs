@@ -96,6 +96,19 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// The first `len` bytes of a block, which is written whole: to copy as many
+    /// bytes as the compiler knows of takes a few instructions, and no call.
+    #[expect(
+        clippy::inline_always,
+        reason = "blocks are made where they are written"
+    )]
+    #[inline(always)]
+    pub fn block<const N: usize>(&mut self, block: &[u8; N], len: usize) {
+        let end = self.bytes.len() + len.min(N);
+        self.bytes.extend_from_slice(block);
+        self.bytes.truncate(end);
+    }
+
     /// A field with what `fill` writes: a message of some 128 bytes to 16 KiB.
     /// Any other is right too, but its bytes are moved.
     pub fn message(&mut self, field: u32, fill: impl FnOnce(&mut Self)) {
