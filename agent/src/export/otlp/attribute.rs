@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::writer::{Writer, field_len, varint_len};
+use super::writer::{VARINT_MAX, Writer, field_len, varint};
 
 /// Fields of `KeyValue`.
 const KEY: u32 = 1;
@@ -18,7 +18,7 @@ const DOUBLE: u32 = 4;
 const ARRAY: u32 = 5;
 
 /// Room for a key and what stands around it: for the keys that every span has.
-const BLOCK: usize = 40;
+const BLOCK: usize = 48;
 
 /// The field of `ArrayValue`.
 const VALUES: u32 = 1;
@@ -116,10 +116,12 @@ impl<'a> Attributes<'a> {
     pub(super) fn int(&mut self, key: &str, value: impl TryInto<i64>) {
         let value = value.try_into().unwrap_or(i64::MAX);
         let value = value.cast_unsigned();
-        let len = 1 + varint_len(value);
-        if self.begin_short(key, len, [(VALUE << 3 | 2) as u8, len as u8]) {
-            self.writer.varint(INT, value);
-        } else {
+        let (number, digits) = varint(value);
+        let len = 1 + digits;
+        let mut head = [0; 3 + VARINT_MAX];
+        head[..3].copy_from_slice(&[(VALUE << 3 | 2) as u8, len as u8, (INT << 3) as u8]);
+        head[3..].copy_from_slice(&number);
+        if !self.begin_short(key, len, &head, 3 + digits) {
             self.put(key, len, |writer| writer.varint(INT, value));
         }
     }
@@ -153,12 +155,12 @@ impl<'a> Attributes<'a> {
     fn text(&mut self, key: &str, value: &[u8]) {
         let len = field_len(value.len());
         let head = [
-            VALUE << 3 | 2,
-            len as u32,
-            STRING << 3 | 2,
-            value.len() as u32,
+            (VALUE << 3 | 2) as u8,
+            len as u8,
+            (STRING << 3 | 2) as u8,
+            value.len() as u8,
         ];
-        if self.begin_short(key, len, head.map(|byte| byte as u8)) {
+        if self.begin_short(key, len, &head, head.len()) {
             self.writer.raw(value);
         } else {
             self.put(key, len, |writer| writer.field(STRING, value));
@@ -166,25 +168,32 @@ impl<'a> Attributes<'a> {
     }
 
     /// Begins an attribute with a value of `len` bytes that is so short that each
-    /// length takes one byte, as nearly all are; whether it is. `head` comes
-    /// between key and value.
+    /// length takes one byte, as nearly all are; whether it is. The first `begun`
+    /// bytes of `head` come behind the key.
     #[expect(
         clippy::inline_always,
         reason = "keys are constants, and copied as such"
     )]
     #[inline(always)]
-    fn begin_short<const N: usize>(&mut self, key: &str, len: usize, head: [u8; N]) -> bool {
+    fn begin_short<const N: usize>(
+        &mut self,
+        key: &str,
+        len: usize,
+        head: &[u8; N],
+        begun: usize,
+    ) -> bool {
         let whole = 2 + key.len() + 2 + len;
-        let short = len < 0x80 && whole < 0x80 && 4 + key.len() + N <= BLOCK;
+        let end = 4 + key.len();
+        let short = len < 0x80 && whole < 0x80 && end + N <= BLOCK;
         if short {
             let mut block = [0; BLOCK];
             block[0] = (self.field << 3 | 2) as u8;
             block[1] = whole as u8;
             block[2] = (KEY << 3 | 2) as u8;
             block[3] = key.len() as u8;
-            block[4..4 + key.len()].copy_from_slice(key.as_bytes());
-            block[4 + key.len()..4 + key.len() + N].copy_from_slice(&head);
-            self.writer.block(&block, 4 + key.len() + N);
+            block[4..end].copy_from_slice(key.as_bytes());
+            block[end..end + N].copy_from_slice(head);
+            self.writer.block(&block, end + begun);
         }
         short
     }

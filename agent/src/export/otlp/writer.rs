@@ -10,6 +10,9 @@ pub struct Writer {
     bytes: Vec<u8>,
 }
 
+/// The most bytes that a number takes.
+pub const VARINT_MAX: usize = 10;
+
 /// How a value lies on the wire.
 #[derive(Clone, Copy)]
 enum Wire {
@@ -56,8 +59,14 @@ impl Writer {
 
     /// A field of type `fixed64`.
     pub fn fixed64(&mut self, field: u32, value: u64) {
-        self.key(field, Wire::Fixed64);
-        self.bytes.extend_from_slice(&value.to_le_bytes());
+        if field < 0x10 {
+            let mut block = [(field << 3 | Wire::Fixed64 as u32) as u8; 9];
+            block[1..].copy_from_slice(&value.to_le_bytes());
+            self.bytes.extend_from_slice(&block);
+        } else {
+            self.key(field, Wire::Fixed64);
+            self.bytes.extend_from_slice(&value.to_le_bytes());
+        }
     }
 
     /// A field of type `double`.
@@ -137,13 +146,29 @@ impl Writer {
         self.put_varint(u64::from(field << 3 | wire as u32));
     }
 
-    fn put_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
+    fn put_varint(&mut self, value: u64) {
+        if value < 0x80 {
+            self.bytes.push(value as u8);
+        } else {
+            let (bytes, len) = varint(value);
+            self.block(&bytes, len);
         }
-        self.bytes.push(value as u8);
     }
+}
+
+/// A number as it lies on the wire, and how many bytes of that count.
+#[inline]
+pub fn varint(value: u64) -> ([u8; VARINT_MAX], usize) {
+    let mut bytes = [0; VARINT_MAX];
+    let mut rest = value;
+    let mut len = 0;
+    while rest >= 0x80 && len < VARINT_MAX - 1 {
+        bytes[len] = rest as u8 | 0x80;
+        rest >>= 7;
+        len += 1;
+    }
+    bytes[len] = rest as u8;
+    (bytes, len + 1)
 }
 
 /// Bytes that a field of `len` bytes takes, where `field` is at most 15.
