@@ -8,13 +8,14 @@
 //! two requests did from some moment on.
 mod gain;
 mod order;
+mod paths;
 mod ways;
 
 use std::cell::Cell;
 
 use smallvec::SmallVec;
 
-use self::gain::Path;
+use self::paths::Path;
 use super::call::{Call, Link};
 use super::effort::Effort;
 use super::model::Model;
@@ -24,6 +25,7 @@ use super::scene::Scene;
 use crate::span::Method;
 
 pub(super) use gain::Gain;
+pub(super) use paths::Paths;
 pub(super) use ways::Change;
 
 /// Candidates tried in full for one call, the likeliest at a glance.
@@ -58,6 +60,8 @@ pub(super) struct Solver<'a> {
     pub(super) tries: Cell<u32>,
     /// What trying may cost.
     pub(super) effort: &'a Effort,
+    /// Paths walked before, where many are.
+    pub(super) paths: Option<&'a Paths>,
 }
 
 impl Solver<'_> {

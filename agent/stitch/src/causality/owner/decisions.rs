@@ -55,9 +55,11 @@ impl Owner {
         }
         let rivals = self.scene.calls.get(call).map_or(0, |row| row.rivals);
         let few = rivals < MANY || self.scene.threads.is_empty() || self.scene.foresight.alone();
-        let mut solver = self.solver(desk.config);
-        let searched = few && solver.trust >= WORTH_SEARCHING;
+        let trust = self.scene.trust();
+        let searched = few && trust >= WORTH_SEARCHING;
         if searched {
+            self.paths.forget();
+            let mut solver = self.searcher(trust, desk.config);
             solver.refresh_all(&calls);
             solver.improve(&calls);
         }
@@ -77,7 +79,10 @@ impl Owner {
         let ripe: Vec<u32> = ripe.map(|(_, slot)| *slot).collect();
         belief::propagate(&mut self.scene, &ripe);
         let mut solver = self.solver(desk.config);
-        solver.thorough = true;
+        if searched {
+            solver = self.searcher(trust, desk.config);
+            solver.thorough = true;
+        }
         let mut cut = 0;
         let odds = |slot: &u32| {
             let afford = solver.effort.left() >= SEARCH;

@@ -27,7 +27,7 @@ use crate::causality::queue::Message;
 use crate::causality::request::Request;
 use crate::causality::said::{Beginning, Said};
 use crate::causality::scene::Scene;
-use crate::causality::solve::Solver;
+use crate::causality::solve::{Paths, Solver};
 use crate::event::{SocketId, Task};
 use crate::exchange::{Moment, Role};
 use crate::span::Method;
@@ -39,6 +39,7 @@ pub(super) struct Owner {
     pub(super) scene: Scene,
     pub(super) model: Model,
     effort: Effort,
+    paths: Paths,
     /// Undecided calls, in the order of their deadlines.
     due: VecDeque<(Timestamp, u32, ExchangeId)>,
     /// Answered requests, in the order in which they may be forgotten.
@@ -68,6 +69,7 @@ impl Owner {
             scene: Scene::default(),
             model,
             effort: Effort::full(config.effort),
+            paths: Paths::default(),
             due: VecDeque::new(),
             leaving: VecDeque::new(),
             calls: false,
@@ -400,6 +402,22 @@ impl Owner {
             thorough: false,
             tries: Cell::new(0),
             effort: &self.effort,
+            paths: None,
+        }
+    }
+
+    /// A solver that tries much, where timing is trusted so far. It remembers the
+    /// paths that it walks, which hold until something is learnt or decided.
+    fn searcher(&mut self, trust: f32, config: &Config) -> Solver<'_> {
+        Solver {
+            scene: &mut self.scene,
+            model: &self.model,
+            timing: config.uses(Method::Timing),
+            trust,
+            thorough: false,
+            tries: Cell::new(0),
+            effort: &self.effort,
+            paths: Some(&self.paths),
         }
     }
 }

@@ -3,9 +3,10 @@
 use smallvec::SmallVec;
 
 use super::order::Places;
+use super::paths::Path;
 use super::{Change, Solver};
 use crate::causality::call::Call;
-use crate::causality::path::{MAX_STEPS, Next, Position, Step, walk};
+use crate::causality::path::{MAX_STEPS, Next, Step, walk};
 use crate::time::Timestamp;
 
 /// What looking at a change costs apart from its paths, in score evaluations.
@@ -27,13 +28,6 @@ impl Gain {
     pub(in crate::causality) fn total(self) -> f32 {
         self.timing + self.fixed
     }
-}
-/// What a path says.
-pub(super) struct Path {
-    pub(super) likelihood: f32,
-    pub(super) position: Position,
-    /// When the request was ready for each of its calls.
-    pub(super) ready: SmallVec<[Timestamp; 8]>,
 }
 
 impl Solver<'_> {
@@ -82,9 +76,11 @@ impl Solver<'_> {
             .copied()
             .filter(|slot| !moved(slot))
             .collect();
-        let arriving = change.iter().filter(|(_, to)| *to == Some(request));
-        calls.extend(arriving.map(|(call, _)| *call));
-        calls.sort_unstable_by_key(|slot| self.order(*slot));
+        for (call, _) in change.iter().filter(|(_, to)| *to == Some(request)) {
+            let order = self.order(*call);
+            let at = calls.partition_point(|other| self.order(*other) < order);
+            calls.insert(at, *call);
+        }
         let path = self.path(request, &calls)?;
         // Where nothing changes, the order does not either.
         let places_now = calls.iter().zip(path.ready).filter(|(slot, ready)| {
@@ -128,11 +124,19 @@ impl Solver<'_> {
 
     /// A request's path with these calls.
     pub(super) fn path(&self, request: u32, calls: &[u32]) -> Option<Path> {
+        self.effort.spend(calls.len() + 1);
+        let walk = || self.walk(request, calls);
+        match self.paths {
+            Some(paths) => paths.of(request, calls, walk),
+            None => walk(),
+        }
+    }
+
+    fn walk(&self, request: u32, calls: &[u32]) -> Option<Path> {
         let frame = self.scene.requests.get(request)?.frame();
         let rows = calls.iter().filter_map(|slot| self.scene.calls.get(*slot));
         let steps: SmallVec<[Step; 8]> = rows.map(Call::step).collect();
         let mut likelihood = 0.0;
-        self.effort.spend(steps.len() + 1);
         // The path looks at the last calls only: those before are not ranked.
         let skipped = steps.len().saturating_sub(MAX_STEPS);
         let mut ready: SmallVec<[Timestamp; 8]> = steps
