@@ -34,13 +34,17 @@ impl Owner {
     /// their candidates are answered. Odds are told before any of them is fixed:
     /// who is unsure which of two is right is unsure of both.
     pub(super) fn decide_component(&mut self, call: u32, desk: &mut Desk<'_>) {
-        if self.effort.left() < SEARCH {
-            desk.counters.decided_greedily += 1;
-            self.decide_greedily(call, desk);
-            return;
-        }
-        let limit = (self.effort.left() / SEARCH_EACH) as usize;
-        let limit = limit.clamp(1, desk.config.max_component);
+        let rivals = self.scene.calls.get(call).map_or(0, |row| row.rivals);
+        let few = rivals < MANY || self.scene.threads.is_empty() || self.scene.foresight.alone();
+        let trust = self.scene.trust_among(rivals);
+        let worth = few && trust >= WORTH_SEARCHING;
+        let searched = worth && self.effort.left() >= SEARCH;
+        let limit = if searched {
+            let limit = (self.effort.left() / SEARCH_EACH) as usize;
+            limit.clamp(1, desk.config.max_component)
+        } else {
+            desk.config.max_component
+        };
         let crowded = self.undecided >= desk.config.max_pending;
         let calls = self.solver(desk.config).component(call, limit);
         for call in &calls {
@@ -53,10 +57,6 @@ impl Owner {
             }
             self.solver(desk.config).weigh_cause(*call);
         }
-        let rivals = self.scene.calls.get(call).map_or(0, |row| row.rivals);
-        let few = rivals < MANY || self.scene.threads.is_empty() || self.scene.foresight.alone();
-        let trust = self.scene.trust();
-        let searched = few && trust >= WORTH_SEARCHING;
         if searched {
             self.paths.forget();
             let mut solver = self.searcher(trust, desk.config);
@@ -86,7 +86,7 @@ impl Owner {
         let mut cut = 0;
         let odds = |slot: &u32| {
             let afford = solver.effort.left() >= SEARCH;
-            cut += u64::from(searched && !afford);
+            cut += u64::from(worth && !afford);
             if searched && afford {
                 confidence::odds(&solver, *slot)
             } else {
@@ -98,17 +98,6 @@ impl Owner {
         for (slot, odds) in ripe.into_iter().zip(odds) {
             self.settle(slot, &odds, desk);
         }
-    }
-
-    /// Decides one call by what was known when it started and said since.
-    fn decide_greedily(&mut self, call: u32, desk: &mut Desk<'_>) {
-        if desk.config.uses(Method::Queue) {
-            self.ask_queue(call);
-            self.solver(desk.config).weigh_cause(call);
-        }
-        belief::propagate(&mut self.scene, &[call]);
-        let odds = confidence::greedy(&self.solver(desk.config), call);
-        self.settle(call, &odds, desk);
     }
 
     /// Brings what the queue says of a call up to date.

@@ -88,20 +88,18 @@ impl Scene {
         model::Moment::at(now, self.responded, self.open > 0)
     }
 
-    /// How far timing is trusted against other evidence: wholly where threads
-    /// are unknown, since nothing else is there to decide.
+    /// How far timing is trusted at present.
     pub(super) fn trust(&self) -> f32 {
-        if self.threads.is_empty() {
-            1.0
-        } else {
-            self.trust_among(self.open)
-        }
+        self.trust_among(self.open)
     }
 
     /// How far timing is trusted among so many requests: as far as it agrees with
     /// other evidence, or where there is none, as far as it foretells responses.
+    /// Wholly where threads are unknown, since nothing else is there to decide.
     pub(super) fn trust_among(&self, in_flight: u32) -> f32 {
-        if self.foresight.alone() {
+        if self.threads.is_empty() {
+            1.0
+        } else if self.foresight.alone() {
             self.foresight.trust(in_flight, 0)
         } else {
             self.audit.trust(in_flight)
