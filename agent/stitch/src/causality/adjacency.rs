@@ -125,7 +125,9 @@ pub(super) struct Adjacency {
     checked: [Cell; FINE],
     /// Calls whose answer no response followed.
     free: Cell,
-    chains: VecDeque<Chain>,
+    /// The last chains, as places in those that differ.
+    chains: VecDeque<u16>,
+    different: Vec<Chain>,
     fresh: usize,
 }
 
@@ -138,6 +140,8 @@ struct Chain {
     agrees: bool,
     /// Share of other requests that it could have been as well.
     by_chance: f32,
+    /// How many of the last chains are like this.
+    count: u16,
 }
 
 /// Steps that were right, and all.
@@ -155,6 +159,7 @@ impl Default for Adjacency {
             checked: [Cell::default(); FINE],
             free: Cell::default(),
             chains: VecDeque::new(),
+            different: Vec::new(),
             fresh: 0,
         }
     }
@@ -190,25 +195,57 @@ impl Adjacency {
     /// cause: whether that was the request answered, out of `open` that it could
     /// have been.
     pub(super) fn learn(&mut self, steps: &[Manner], agrees: bool, open: u32) {
-        if self.chains.len() >= CHAINS {
-            self.chains.pop_front();
-        }
         for manner in steps {
             self.checked[manner.cell()].right += 1.0;
         }
-        self.chains.push_back(Chain {
+        self.remember(Chain {
             steps: steps.iter().map(|manner| manner.cell() as u16).collect(),
             agrees,
             by_chance: 1.0 / open.saturating_sub(1).max(1) as f32,
+            count: 1,
         });
         self.fresh += 1;
         if self.fresh >= EVERY.min(self.chains.len().div_ceil(2)) {
             self.fresh = 0;
-            // From what is assumed beforehand: what cannot be told must not stay
-            // at what it once looked like.
-            self.clear();
-            (0..SWEEPS).for_each(|_| self.sweep());
+            self.learn_again();
         }
+    }
+
+    /// One chain more, in place of the oldest if there are many. Most are like one
+    /// that is known.
+    fn remember(&mut self, chain: Chain) {
+        if self.chains.len() >= CHAINS
+            && let Some(oldest) = self.chains.pop_front()
+        {
+            self.different[usize::from(oldest)].count -= 1;
+        }
+        let like = |other: &Chain| {
+            (&other.steps, other.agrees, other.by_chance)
+                == (&chain.steps, chain.agrees, chain.by_chance)
+        };
+        let unused = |other: &Chain| other.count == 0;
+        let all = &mut self.different;
+        let place = all.iter().position(like);
+        let place = place.or_else(|| all.iter().position(unused));
+        let place = place.unwrap_or(all.len());
+        match all.get_mut(place) {
+            Some(known) if known.count > 0 => known.count += 1,
+            Some(unused) => *unused = chain,
+            None => all.push(chain),
+        }
+        self.chains.push_back(place as u16);
+    }
+
+    /// Learns from all chains, from what is assumed beforehand: what cannot be told
+    /// must not stay at what it once looked like.
+    fn learn_again(&mut self) {
+        self.clear();
+        let chains = self.different.iter().filter(|chain| chain.count > 0);
+        let steps = chains.flat_map(|chain| &chain.steps);
+        let mut met: Vec<u16> = steps.copied().collect();
+        met.sort_unstable();
+        met.dedup();
+        (0..SWEEPS).for_each(|_| self.sweep(&met));
     }
 
     /// Forgets what chains taught.
@@ -226,11 +263,20 @@ impl Adjacency {
     }
 
     /// Expectation and maximisation: which steps of each chain were right, as
-    /// things are known; and what is known then.
-    fn sweep(&mut self) {
-        let known: [f32; FINE] = std::array::from_fn(|place| self.chance_at(place));
-        self.clear();
-        for chain in &self.chains {
+    /// things are known; and what is known then. `met` are the places of all steps.
+    fn sweep(&mut self, met: &[u16]) {
+        let mut known = [0.0; FINE];
+        for place in met {
+            known[usize::from(*place)] = self.chance_at(usize::from(*place));
+        }
+        for place in met.iter().map(|place| usize::from(*place)) {
+            if !is_late(place) {
+                self.fine[place] = Cell::default();
+                self.coarse[place / GAPS] = Cell::default();
+            }
+        }
+        for chain in self.different.iter().filter(|chain| chain.count > 0) {
+            let count = f32::from(chain.count);
             let chances = chain.steps.iter().map(|place| known[usize::from(*place)]);
             let all: f32 = chances.clone().product();
             let by_chance = (1.0 - all) * chain.by_chance;
@@ -242,8 +288,8 @@ impl Adjacency {
             for (place, chance) in chain.steps.iter().zip(chances) {
                 let in_spite = (chance - all) / (1.0 - all).max(f32::EPSILON);
                 let right = all_now + (1.0 - all_now) * in_spite;
-                self.fine[usize::from(*place)].add(right);
-                self.coarse[usize::from(*place) / GAPS].add(right);
+                self.fine[usize::from(*place)].add_some(right, count);
+                self.coarse[usize::from(*place) / GAPS].add_some(right, count);
             }
         }
     }
@@ -285,8 +331,13 @@ impl Adjacency {
 
 impl Cell {
     fn add(&mut self, right: f32) {
-        self.right += right;
-        self.all += 1.0;
+        self.add_some(right, 1.0);
+    }
+
+    /// So many that are right with the same probability.
+    fn add_some(&mut self, right: f32, count: f32) {
+        self.right += count * right;
+        self.all += count;
     }
 
     /// Forgets: it follows what changes.
