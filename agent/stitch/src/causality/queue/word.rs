@@ -18,6 +18,8 @@ pub(super) const LONGEST: usize = 6;
 pub(super) struct Word {
     acts: [Label; LONGEST],
     length: u8,
+    /// A bit for each kind of act.
+    kinds: u64,
 }
 
 impl Word {
@@ -55,6 +57,7 @@ impl Word {
         }
         self.acts[at] = label;
         self.length += 1;
+        self.kinds |= 1 << label;
     }
 
     /// What is left when `taken` is done; `None` if that is not of it.
@@ -62,15 +65,24 @@ impl Word {
         if taken.is_empty() {
             return Some(self);
         }
+        if taken.kinds & !self.kinds != 0 {
+            return None;
+        }
         let mut left = Self::default();
         let mut taken = taken.acts().iter().peekable();
         for label in self.acts() {
             if taken.next_if_eq(&label).is_none() {
                 left.acts[usize::from(left.length)] = *label;
                 left.length += 1;
+                left.kinds |= 1 << label;
             }
         }
         taken.peek().is_none().then_some(left)
+    }
+
+    /// Whether this act is of it.
+    pub(super) fn has(self, label: Label) -> bool {
+        self.kinds & 1 << label != 0
     }
 
     /// The same as a number.

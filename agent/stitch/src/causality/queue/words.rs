@@ -206,10 +206,14 @@ impl Words {
     /// `closed`.
     pub(super) fn chance(&self, outlook: &Outlook, taken: Word, closed: u64) -> f32 {
         let known = outlook.sum(taken, |left| self.is_elsewhere(left, closed));
-        let hidden: f32 = (FIRST_CALL..=self.last)
-            .filter(|label| self.callee(*label) & closed != 0)
-            .map(|label| self.share(label))
-            .sum();
+        let hidden: f32 = if closed == 0 {
+            0.0
+        } else {
+            (FIRST_CALL..=self.last)
+                .filter(|label| self.callee(*label) & closed != 0)
+                .map(|label| self.share(label))
+                .sum()
+        };
         let open = (1.0 - 0.9 * hidden).max(0.05);
         known + self.unforeseen(outlook, taken) * open
     }
@@ -219,7 +223,7 @@ impl Words {
         let mut next = taken;
         next.push(label);
         let anew = self.anew(taken.acts()) * self.one_more(taken.acts(), label);
-        let known = outlook.sum(taken, |left| left.acts().contains(&label));
+        let known = outlook.sum(taken, |left| left.has(label));
         known + outlook.rest * (anew + self.varied(outlook, next))
     }
 

@@ -57,6 +57,25 @@ impl Actor {
             after_timer,
         })
     }
+
+    /// One that acts in a round.
+    fn in_round(place: usize, likelihood: f32, level: u8) -> Self {
+        Self {
+            place,
+            likelihood,
+            peak: likelihood,
+            level: Some(level),
+            after_timer: false,
+        }
+    }
+
+    /// The same may act in another round.
+    fn add(&mut self, likelihood: f32, level: u8) {
+        self.likelihood += likelihood;
+        if likelihood > self.peak {
+            (self.peak, self.level) = (likelihood, Some(level));
+        }
+    }
 }
 
 pub(super) type Actors = SmallVec<[Actor; 16]>;
@@ -68,6 +87,8 @@ struct Seen {
     slot: u8,
     passes: u8,
     act: f32,
+    /// Its place among the actors, once it is one.
+    actor: Option<usize>,
 }
 
 impl Filter {
@@ -101,10 +122,11 @@ impl Filter {
                 slot,
                 passes,
                 act,
+                actor: None,
             });
         }
         if order {
-            self.in_order(&seen, &mut actors);
+            self.in_order(&mut seen, &mut actors);
         } else {
             actors.extend(seen.iter().enumerate().filter_map(|(place, seen)| {
                 let likelihood = self.entries.get(seen.at).unseen() * seen.act;
@@ -116,12 +138,11 @@ impl Filter {
 
     /// Goes through the entries in the order in which they would act, round by
     /// round.
-    fn in_order(&self, seen: &[Seen], actors: &mut Actors) {
-        let begin = actors.len();
+    fn in_order(&self, seen: &mut [Seen], actors: &mut Actors) {
         let mut before = 1.0;
         for level in 0..LEVELS {
             let mut none = before;
-            for (place, seen) in seen.iter().enumerate() {
+            for (place, seen) in seen.iter_mut().enumerate() {
                 if seen.slot > level {
                     continue;
                 }
@@ -131,13 +152,13 @@ impl Filter {
                 if seen.act > 0.0 {
                     let likelihood = none * entry.acts(round) * seen.act / chance;
                     if likelihood > HARDLY {
-                        add(
-                            &mut actors.as_mut_slice()[begin..],
-                            place,
-                            likelihood,
-                            level,
-                        )
-                        .map_or_else(|actor| actors.push(actor), |()| ());
+                        match seen.actor {
+                            Some(actor) => actors[actor].add(likelihood, level),
+                            None => {
+                                seen.actor = Some(actors.len());
+                                actors.push(Actor::in_round(place, likelihood, level));
+                            }
+                        }
                     }
                 }
                 none *= entry.chance(round + 1) / chance;
@@ -225,25 +246,4 @@ impl Filter {
         };
         ways.sort_unstable_by_key(order);
     }
-}
-
-/// Adds to what is known of an entry; gives what is to be added anew.
-fn add(actors: &mut [Actor], place: usize, likelihood: f32, level: u8) -> Result<(), Actor> {
-    let known = actors
-        .iter_mut()
-        .find(|actor| actor.place == place && !actor.after_timer);
-    let Some(known) = known else {
-        return Err(Actor {
-            place,
-            likelihood,
-            peak: likelihood,
-            level: Some(level),
-            after_timer: false,
-        });
-    };
-    known.likelihood += likelihood;
-    if likelihood > known.peak {
-        (known.peak, known.level) = (likelihood, Some(level));
-    }
-    Ok(())
 }
