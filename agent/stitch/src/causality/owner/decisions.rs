@@ -120,26 +120,23 @@ impl Owner {
 
     /// At a response: decides the calls of this request that are beyond doubt.
     pub(super) fn decide_sure(&mut self, request: u32, desk: &mut Desk<'_>) {
-        let Some(calls) = self.scene.requests.get(request).map(|r| r.calls.clone()) else {
+        let Some(row) = self.scene.requests.get(request) else {
             return;
         };
+        let open = |call: &u32| self.scene.calls.get(*call).is_some_and(|row| !row.decided);
+        let mut calls: SmallVec<[u32; 8]> = row.calls.iter().copied().filter(open).collect();
+        let mut solver = self.solver(desk.config);
+        calls.retain(|call| solver.is_plain(*call));
+        for call in &calls {
+            solver.weigh_cause(*call);
+            if solver.is_alone(*call) {
+                solver.refresh_all(&[*call]);
+            }
+        }
+        belief::propagate(&mut self.scene, &calls);
         for call in calls {
-            let undecided = self.scene.calls.get(call).is_some_and(|row| !row.decided);
-            if !undecided {
-                continue;
-            }
-            let mut solver = self.solver(desk.config);
-            if !solver.is_plain(call) {
-                continue;
-            }
-            solver.weigh_cause(call);
-            let alone = solver.is_alone(call);
-            if alone {
-                solver.refresh_all(&[call]);
-            }
-            belief::propagate(&mut self.scene, &[call]);
             let solver = self.solver(desk.config);
-            let odds = if alone {
+            let odds = if solver.is_alone(call) {
                 confidence::odds(&solver, call)
             } else {
                 confidence::greedy(&solver, call)
