@@ -23,7 +23,7 @@ const SEARCH_EACH: u32 = 16;
 const LIKELY: f32 = 0.5;
 /// Trust in timing from which looking for a better joint choice by it is worth
 /// its cost.
-const WORTH_SEARCHING: f32 = 0.3;
+const WORTH_SEARCHING: f32 = 0.2;
 /// Requests in flight from which such a choice, where threads are known, is more
 /// often sharp and wrong than better: on live servers with 32 in flight it took 3
 /// to 6 points of precision.
@@ -34,12 +34,8 @@ impl Owner {
     /// their candidates are answered. Odds are told before any of them is fixed:
     /// who is unsure which of two is right is unsure of both.
     pub(super) fn decide_component(&mut self, call: u32, desk: &mut Desk<'_>) {
-        let rivals = self.scene.calls.get(call).map_or(0, |row| row.rivals);
-        let few = rivals < MANY || self.scene.threads.is_empty() || self.scene.foresight.alone();
-        let trust = self.scene.trust_among(rivals);
-        let worth = few && trust >= WORTH_SEARCHING;
-        let searched = worth && self.effort.left() >= SEARCH;
-        let limit = if searched {
+        let affords = self.effort.left() >= SEARCH;
+        let limit = if affords {
             let limit = (self.effort.left() / SEARCH_EACH) as usize;
             limit.clamp(1, desk.config.max_component)
         } else {
@@ -57,6 +53,11 @@ impl Owner {
             }
             self.solver(desk.config).weigh_cause(*call);
         }
+        let rivals = self.rivals(&calls);
+        let few = rivals < MANY || self.scene.threads.is_empty() || self.scene.foresight.alone();
+        let trust = self.scene.trust_among(rivals);
+        let worth = few && trust >= WORTH_SEARCHING;
+        let searched = worth && affords;
         if searched {
             self.paths.forget();
             let mut solver = self.searcher(trust, desk.config);
@@ -106,6 +107,14 @@ impl Owner {
             self.add_weight(call, request, Method::Queue, 0.0);
         }
         queue::weigh(&mut self.scene, call);
+    }
+
+    /// Requests that were open when one of these calls started, in the middle.
+    fn rivals(&self, calls: &[u32]) -> u32 {
+        let rows = calls.iter().filter_map(|call| self.scene.calls.get(*call));
+        let mut rivals: Vec<u32> = rows.map(|row| row.rivals).collect();
+        rivals.sort_unstable();
+        rivals.get(rivals.len() / 2).copied().unwrap_or_default()
     }
 
     fn is_settled(&self, call: u32) -> bool {
