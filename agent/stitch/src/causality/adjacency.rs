@@ -11,11 +11,11 @@
 //! request answered, all steps were right (or wrong by chance); if not, one of
 //! them was wrong. This needs no truth, and works with any number in flight.
 
-use std::collections::VecDeque;
+mod chains;
+
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
+use self::chains::{Chain, Chains};
 use super::batch::{Cue, Place};
 use super::call::{Call, Connection};
 use crate::time::Timestamp;
@@ -100,9 +100,8 @@ const COARSE_WEIGHT: f32 = 4.0;
 /// Wrong ones that are counted although none was seen: what was looked at little
 /// is not sure.
 const DOUBT: f32 = 0.5;
-/// Chains of steps remembered; and the longest: of longer ones it cannot be told
-/// where they went wrong.
-const CHAINS: usize = 256;
+/// The longest chain of steps: of longer ones it cannot be told where they went
+/// wrong.
 pub(super) const MAX_STEPS: usize = 8;
 /// New chains after which all are looked at again, and how many times.
 const EVERY: usize = 32;
@@ -125,23 +124,8 @@ pub(super) struct Adjacency {
     checked: [Cell; FINE],
     /// Calls whose answer no response followed.
     free: Cell,
-    /// The last chains, as places in those that differ.
-    chains: VecDeque<u16>,
-    different: Vec<Chain>,
+    chains: Chains,
     fresh: usize,
-}
-
-/// Steps that lead from a response to another message of known cause.
-#[derive(Clone, Debug)]
-struct Chain {
-    /// Places of their manners.
-    steps: SmallVec<[u16; MAX_STEPS]>,
-    /// Whether the cause was the request answered.
-    agrees: bool,
-    /// Share of other requests that it could have been as well.
-    by_chance: f32,
-    /// How many of the last chains are like this.
-    count: u16,
 }
 
 /// Steps that were right, and all.
@@ -158,8 +142,7 @@ impl Default for Adjacency {
             coarse: [Cell::default(); COARSE],
             checked: [Cell::default(); FINE],
             free: Cell::default(),
-            chains: VecDeque::new(),
-            different: Vec::new(),
+            chains: Chains::default(),
             fresh: 0,
         }
     }
@@ -198,11 +181,10 @@ impl Adjacency {
         for manner in steps {
             self.checked[manner.cell()].right += 1.0;
         }
-        self.remember(Chain {
+        self.chains.add(Chain {
             steps: steps.iter().map(|manner| manner.cell() as u16).collect(),
             agrees,
             by_chance: 1.0 / open.saturating_sub(1).max(1) as f32,
-            count: 1,
         });
         self.fresh += 1;
         if self.fresh >= EVERY.min(self.chains.len().div_ceil(2)) {
@@ -211,37 +193,11 @@ impl Adjacency {
         }
     }
 
-    /// One chain more, in place of the oldest if there are many. Most are like one
-    /// that is known.
-    fn remember(&mut self, chain: Chain) {
-        if self.chains.len() >= CHAINS
-            && let Some(oldest) = self.chains.pop_front()
-        {
-            self.different[usize::from(oldest)].count -= 1;
-        }
-        let like = |other: &Chain| {
-            (&other.steps, other.agrees, other.by_chance)
-                == (&chain.steps, chain.agrees, chain.by_chance)
-        };
-        let unused = |other: &Chain| other.count == 0;
-        let all = &mut self.different;
-        let place = all.iter().position(like);
-        let place = place.or_else(|| all.iter().position(unused));
-        let place = place.unwrap_or(all.len());
-        match all.get_mut(place) {
-            Some(known) if known.count > 0 => known.count += 1,
-            Some(unused) => *unused = chain,
-            None => all.push(chain),
-        }
-        self.chains.push_back(place as u16);
-    }
-
     /// Learns from all chains, from what is assumed beforehand: what cannot be told
     /// must not stay at what it once looked like.
     fn learn_again(&mut self) {
         self.clear();
-        let chains = self.different.iter().filter(|chain| chain.count > 0);
-        let steps = chains.flat_map(|chain| &chain.steps);
+        let steps = self.chains.different().flat_map(|(chain, _)| &chain.steps);
         let mut met: Vec<u16> = steps.copied().collect();
         met.sort_unstable();
         met.dedup();
@@ -275,8 +231,7 @@ impl Adjacency {
                 self.coarse[place / GAPS] = Cell::default();
             }
         }
-        for chain in self.different.iter().filter(|chain| chain.count > 0) {
-            let count = f32::from(chain.count);
+        for (chain, count) in self.chains.different() {
             let chances = chain.steps.iter().map(|place| known[usize::from(*place)]);
             let all: f32 = chances.clone().product();
             let by_chance = (1.0 - all) * chain.by_chance;

@@ -395,14 +395,8 @@ impl Owner {
     fn solver(&mut self, config: &Config) -> Solver<'_> {
         let trust = self.scene.trust();
         Solver {
-            scene: &mut self.scene,
-            model: &self.model,
-            timing: config.uses(Method::Timing),
-            trust,
-            thorough: false,
-            tries: Cell::new(0),
-            effort: &self.effort,
             paths: None,
+            ..self.searcher(trust, config)
         }
     }
 

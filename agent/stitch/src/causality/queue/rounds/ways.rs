@@ -152,12 +152,11 @@ impl Filter {
                 if seen.act > 0.0 {
                     let likelihood = none * entry.acts(round) * seen.act / chance;
                     if likelihood > HARDLY {
-                        match seen.actor {
-                            Some(actor) => actors[actor].add(likelihood, level),
-                            None => {
-                                seen.actor = Some(actors.len());
-                                actors.push(Actor::in_round(place, likelihood, level));
-                            }
+                        if let Some(actor) = seen.actor {
+                            actors[actor].add(likelihood, level);
+                        } else {
+                            seen.actor = Some(actors.len());
+                            actors.push(Actor::in_round(place, likelihood, level));
                         }
                     }
                 }
