@@ -7,7 +7,7 @@ pub(super) const EACH: u32 = 4096;
 /// Calls whose share may be saved up.
 const SAVED: u32 = 2048;
 /// What is not understood gets so much less in the long run.
-const LESS: u32 = 8;
+const LESS: u32 = 32;
 /// Steps below which fewer hypotheses are followed.
 const SCARCE: u32 = EACH * SAVED / 4;
 
@@ -71,7 +71,7 @@ mod tests {
         let mut steps = Steps::new(EACH);
         steps.spend(usize::MAX);
         (0..SAVED).for_each(|_| steps.earn(false));
-        assert_eq!(steps.afford(128), 64);
+        assert_eq!(steps.afford(128), 16);
     }
 
     #[test]
