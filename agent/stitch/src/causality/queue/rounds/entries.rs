@@ -198,8 +198,15 @@ impl Entries {
     }
 
     /// Learns what was done with numbers below `end`; `likely` gives the numbers
-    /// and how likely each is.
-    pub(super) fn learn(&mut self, end: u64, likely: impl Iterator<Item = (u64, f32)>) {
+    /// and how likely each is. What requests do that are answered already is learnt
+    /// only if it is `understood` what others do: before that their calls are given
+    /// to others, and it would be learnt that they make none.
+    pub(super) fn learn(
+        &mut self,
+        end: u64,
+        understood: bool,
+        likely: impl Iterator<Item = (u64, f32)>,
+    ) {
         let due = end.saturating_sub(self.first) as usize;
         let due = due.min(self.done.len());
         let mut shares = vec![0.0; due];
@@ -210,7 +217,7 @@ impl Entries {
             }
         }
         for (done, share) in self.done.drain(..due).zip(shares) {
-            if share > 0.0 {
+            if share > 0.0 && (understood || !done.state.aside) {
                 let mut full = self.words.learn(done.state, done.word, share);
                 if let Some(round) = done.round {
                     full |= self.paces.learn(done.kind, done.state, round, share);

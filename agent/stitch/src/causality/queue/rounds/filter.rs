@@ -200,7 +200,7 @@ impl Filter {
     fn give_up(&mut self) {
         self.crowd.give_up();
         let end = self.entries.next_number();
-        self.entries.learn(end, std::iter::empty());
+        self.entries.learn(end, false, std::iter::empty());
         self.entries.cleared += 1;
     }
 
@@ -309,8 +309,9 @@ impl Filter {
     /// Learns what was done a while ago, as likely as it still is; the oldest call
     /// of the window leaves it, if that is full.
     fn leave(&mut self) -> Option<(u64, Verdict)> {
+        let understood = self.crowd.right.is_understood();
         if let Some((end, likely)) = self.crowd.done(LAG) {
-            self.entries.learn(end, likely);
+            self.entries.learn(end, understood, likely);
         }
         self.crowd.leave()
     }
