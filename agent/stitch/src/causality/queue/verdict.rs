@@ -164,4 +164,16 @@ mod tests {
         (0..200).for_each(|_| unsure.learn([(0.5, 1.0), (0.0, 0.0)]));
         assert!(!unsure.is_understood(), "what was is forgotten");
     }
+
+    #[test]
+    fn who_is_likely_is_named() {
+        let mut right = Right::default();
+        (0..200).for_each(|_| right.learn([(0.99, 1.0), (0.0, 0.0)]));
+        let mut verdict = Verdict::new(right);
+        verdict.add(1, 0.9, false);
+        verdict.add(2, 0.02, false);
+        verdict.nobody(0.08);
+        assert_eq!(verdict.named(0.05).collect::<Vec<_>>(), [1]);
+        assert!(Verdict::new(right).named(0.0).next().is_none());
+    }
 }

@@ -179,4 +179,21 @@ mod tests {
         assert_eq!((entry.slot(10), entry.slot(11), entry.slot(12)), (2, 1, 0));
         assert_eq!(entry.passed(15), ROUNDS as u8);
     }
+
+    #[test]
+    fn who_begins_late_has_as_many_rounds_as_others() {
+        let mut late = entry();
+        (late.base, late.passes) = (7, 7);
+        let rounds = ROUNDS as u8;
+        assert_eq!(late.passed(10 + 100), 7 + rounds);
+        assert_eq!(late.after(100), 7 + rounds);
+        let (fresh, begun) = (entry(), late.clone());
+        for round in 0..rounds {
+            let same = fresh.chance(round) - begun.chance(7 + round);
+            assert!(same.abs() < 1e-6, "{round}");
+        }
+        let begins = late.chance(late.passes) - late.none;
+        let ends = late.chance(late.passed(10 + 100)) - late.none;
+        assert!(ends < 0.2 * begins, "it is hardly expected any more");
+    }
 }

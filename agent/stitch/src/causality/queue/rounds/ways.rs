@@ -246,3 +246,25 @@ impl Filter {
         ways.sort_unstable_by_key(order);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::steps::EACH;
+    use super::*;
+
+    #[test]
+    fn strays_are_expected_as_often_as_they_come_once_the_rest_is_understood() {
+        let mut filter = Filter::new(EACH);
+        for n in 0..200 {
+            let stray = if n % 50 == 0 { 1.0 } else { 0.0 };
+            filter.entries.words.strayed(2, stray);
+        }
+        assert!((filter.nobody(2) - STRAY).abs() < f32::EPSILON);
+        (0..100).for_each(|_| filter.crowd.right.learn([(0.95, 1.0), (0.95, 1.0)]));
+        assert!(filter.nobody(2) > 20.0 * STRAY && filter.nobody(2) <= MOST_STRAY);
+        assert!(
+            (filter.nobody(3) - STRAY).abs() < f32::EPSILON,
+            "each kind for itself"
+        );
+    }
+}
