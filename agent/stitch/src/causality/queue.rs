@@ -241,13 +241,16 @@ impl Queues {
     }
 }
 
+/// What the queue says of an undecided call, if anything.
+pub(super) fn verdict(scene: &mut Scene, slot: u32) -> Option<Verdict> {
+    let call = scene.calls.get(slot).filter(|call| !call.decided)?;
+    scene.queues.verdict(call.id)
+}
+
 /// Requests that the queue names for a call, and that nobody thought of when it was
 /// written: they were answered while it waited.
-pub(super) fn unthought_of(scene: &mut Scene, slot: u32) -> SmallVec<[u32; 2]> {
+pub(super) fn unthought_of(scene: &Scene, slot: u32, verdict: &Verdict) -> SmallVec<[u32; 2]> {
     let Some(call) = scene.calls.get(slot) else {
-        return SmallVec::new();
-    };
-    let Some(verdict) = scene.queues.verdict(call.id) else {
         return SmallVec::new();
     };
     let late = verdict
@@ -258,11 +261,8 @@ pub(super) fn unthought_of(scene: &mut Scene, slot: u32) -> SmallVec<[u32; 2]> {
 }
 
 /// Brings what the queue says of a call's candidates up to date.
-pub(super) fn weigh(scene: &mut Scene, slot: u32) {
-    let Some(call) = scene.calls.get_mut(slot).filter(|call| !call.decided) else {
-        return;
-    };
-    let Some(verdict) = scene.queues.verdict(call.id) else {
+pub(super) fn weigh(scene: &mut Scene, slot: u32, verdict: &Verdict) {
+    let Some(call) = scene.calls.get_mut(slot) else {
         return;
     };
     let others = call.links.len();

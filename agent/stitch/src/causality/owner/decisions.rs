@@ -103,10 +103,13 @@ impl Owner {
 
     /// Brings what the queue says of a call up to date.
     fn ask_queue(&mut self, call: u32) {
-        for request in queue::unthought_of(&mut self.scene, call) {
+        let Some(verdict) = queue::verdict(&mut self.scene, call) else {
+            return;
+        };
+        for request in queue::unthought_of(&self.scene, call, &verdict) {
             self.add_weight(call, request, Method::Queue, 0.0);
         }
-        queue::weigh(&mut self.scene, call);
+        queue::weigh(&mut self.scene, call, &verdict);
     }
 
     /// Requests that were open when one of these calls started, in the middle.

@@ -28,7 +28,7 @@ struct Known {
 
 /// Who may have made a call.
 #[derive(Clone, Debug)]
-pub(super) struct Verdict {
+pub(in crate::causality) struct Verdict {
     right: Right,
     /// Requests with their probabilities.
     shares: SmallVec<[(u64, f32); 4]>,
