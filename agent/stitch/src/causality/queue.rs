@@ -47,12 +47,14 @@
 //! `tables_cleared`.
 
 mod crowd;
+mod deeds;
 mod entries;
 mod entry;
 mod filter;
 mod gate;
 mod history;
 mod hypothesis;
+mod labels;
 mod line;
 mod open;
 mod progress;

@@ -1,12 +1,12 @@
 //! The entries of all hypotheses. Hypotheses mostly agree, so they share them: what
 //! a message changes is computed once for each entry, not for each hypothesis.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::Written;
+use super::deeds::Deeds;
 use super::entry::{Entry, RESPONSES, View};
 use super::hypothesis::Tag;
 use super::progress::State;
@@ -16,8 +16,6 @@ use crate::time::Timestamp;
 
 /// States of which it is remembered, for one message, what is expected.
 const MAX_OUTLOOKS: usize = 256;
-/// Things done that wait to be learnt.
-const MAX_DONE: usize = 4096;
 /// Entries from which those that nobody refers to are thrown away.
 const CROWDED: usize = 2048;
 
@@ -53,7 +51,7 @@ struct Note {
 
 /// What a request did after it was told something.
 #[derive(Debug)]
-struct Done {
+pub(super) struct Done {
     state: State,
     word: Word,
 }
@@ -70,10 +68,8 @@ pub(super) struct Entries {
     told: Vec<(u64, u64, u32)>,
     ended: Vec<(u32, Option<Label>, f32, u64)>,
     outlooks: HashMap<u64, Arc<Outlook>>,
-    /// What requests did in some hypothesis, to be learnt; and the number of the
-    /// first.
-    done: VecDeque<Done>,
-    first: u64,
+    /// What requests did in some hypothesis, to be learnt.
+    pub(super) done: Deeds<Done>,
     /// Entries at which to throw away next.
     limit: usize,
     /// Tables that were full and begin anew.
@@ -227,32 +223,10 @@ impl Entries {
     /// Learns what was done with numbers below `end`; `likely` gives the numbers
     /// and how likely each is.
     pub(super) fn learn(&mut self, end: u64, likely: impl Iterator<Item = (u64, f32)>) {
-        let due = end.saturating_sub(self.first) as usize;
-        let due = due.min(self.done.len());
-        let mut shares = vec![0.0; due];
-        for (number, share) in likely {
-            let at = number.checked_sub(self.first);
-            if let Some(present) = at.and_then(|at| shares.get_mut(at as usize)) {
-                *present += share;
-            }
+        for (done, share) in self.done.take(end, likely) {
+            let full = self.words.learn(done.state, done.word, share);
+            self.cleared += u64::from(full);
         }
-        for (done, share) in self.done.drain(..due).zip(shares) {
-            if share > 0.0 {
-                let full = self.words.learn(done.state, done.word, share);
-                self.cleared += u64::from(full);
-            }
-        }
-        self.first += due as u64;
-    }
-
-    /// The number that the next thing done has.
-    pub(super) fn next_number(&self) -> u64 {
-        self.first + self.done.len() as u64
-    }
-
-    /// Whether too much waits to be learnt.
-    pub(super) fn is_full(&self) -> bool {
-        self.done.len() >= MAX_DONE
     }
 
     /// Whether it is time to throw away what nobody refers to.
@@ -320,11 +294,9 @@ impl Entries {
         if let Some(label) = act.filter(|label| [RESPONSE, TIMER].contains(label)) {
             word.push(label);
         }
-        let number = self.next_number();
-        self.done.push_back(Done {
+        self.done.add(Done {
             state: entry.state,
             word,
-        });
-        number
+        })
     }
 }

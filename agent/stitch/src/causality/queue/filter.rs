@@ -80,7 +80,7 @@ impl Filter {
             });
         }
         self.crowd.prune();
-        if self.entries.is_full() {
+        if self.entries.done.is_full() {
             self.give_up();
         }
         if self.entries.is_crowded() {
@@ -187,7 +187,7 @@ impl Filter {
     /// Begins anew: for too long nothing of what was done could be learnt.
     fn give_up(&mut self) {
         self.crowd.give_up();
-        let end = self.entries.next_number();
+        let end = self.entries.done.next_number();
         self.entries.learn(end, std::iter::empty());
         self.entries.cleared += 1;
     }
@@ -242,7 +242,7 @@ impl Filter {
         let missed = self.entries.words.strays(call.label);
         self.crowd
             .history
-            .begin(call.id, self.entries.next_number(), missed);
+            .begin(call.id, self.entries.done.next_number(), missed);
         let branches = ways.iter().map(|way| (way.from, way.weight));
         self.crowd.branch(branches);
         for (index, way) in ways.iter().enumerate() {

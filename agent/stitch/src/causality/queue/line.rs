@@ -8,8 +8,9 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::filter::Filter;
+use super::labels::Labels;
 use super::verdict::Verdict;
-use super::word::{FIRST_CALL, LABELS, Label};
+use super::word::Label;
 use super::{Message, Written};
 use crate::causality::pool::Pools;
 use crate::event::SocketId;
@@ -34,7 +35,7 @@ pub(super) struct Line {
     /// The answer read last.
     last: Option<(u64, Timestamp)>,
     known: Recent<Known>,
-    labels: HashMap<u64, Label>,
+    labels: Labels,
     callees: HashMap<u64, u8>,
     pools: Pools,
     /// The connection whose answer the filter read last.
@@ -73,7 +74,7 @@ impl Line {
             waiting: VecDeque::new(),
             last: None,
             known: Recent::new(MAX_KNOWN),
-            labels: HashMap::new(),
+            labels: Labels::default(),
             callees: HashMap::new(),
             pools: Pools::default(),
             freed: None,
@@ -131,7 +132,7 @@ impl Line {
                 socket,
                 ..
             } => {
-                let label = self.label(asked);
+                let label = self.labels.of(asked);
                 let known = self.known.entry(id);
                 (known.label, known.callee) = (label, callee);
                 known.socket = Some(socket);
@@ -198,14 +199,6 @@ impl Line {
         if let Some((call, verdict)) = self.filter.call(&call, contradicts) {
             self.told.entry_or(call, || verdict);
         }
-    }
-
-    fn label(&mut self, asked: u64) -> Label {
-        let next = (self.labels.len() + usize::from(FIRST_CALL)).min(LABELS - 1) as Label;
-        if next == (LABELS - 1) as Label {
-            return self.labels.get(&asked).copied().unwrap_or(next);
-        }
-        *self.labels.entry(asked).or_insert(next)
     }
 
     /// The bit of a callee; 0 if there are too many.

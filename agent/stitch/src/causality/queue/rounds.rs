@@ -26,14 +26,14 @@ mod ways;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use self::filter::{Call, Filter};
 use super::Message;
+use super::labels::Labels;
 use super::line::Recent;
 use super::verdict::Verdict;
-use super::word::{FIRST_CALL, LABELS, Label};
+use super::word::Label;
 use crate::time::Timestamp;
 
 /// Calls whose causes are remembered.
@@ -50,7 +50,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 pub(super) struct Rounds {
     waiting: VecDeque<(Message, Timestamp)>,
     batch: Batch,
-    labels: HashMap<u64, Label>,
+    labels: Labels,
     known: Recent<Known>,
     told: Recent<Verdict>,
     filter: Filter,
@@ -84,7 +84,7 @@ impl Rounds {
         Self {
             waiting: VecDeque::new(),
             batch: Batch::default(),
-            labels: HashMap::new(),
+            labels: Labels::default(),
             known: Recent::new(MAX_KNOWN),
             told: Recent::new(MAX_TOLD),
             filter: Filter::new(steps),
@@ -130,7 +130,7 @@ impl Rounds {
             }
             Message::Call { id, asked, .. } => {
                 self.batch.wrote = true;
-                let label = self.label(asked);
+                let label = self.labels.of(asked);
                 self.entry(id).label = label;
             }
             Message::Answer { id } => {
@@ -206,13 +206,5 @@ impl Rounds {
 
     fn entry(&mut self, id: u64) -> &mut Known {
         self.known.entry_or(id, Known::default)
-    }
-
-    fn label(&mut self, asked: u64) -> Label {
-        let next = (self.labels.len() + usize::from(FIRST_CALL)).min(LABELS - 1) as Label;
-        if next == (LABELS - 1) as Label {
-            return self.labels.get(&asked).copied().unwrap_or(next);
-        }
-        *self.labels.entry(asked).or_insert(next)
     }
 }

@@ -1,11 +1,11 @@
 //! The entries of all hypotheses. Hypotheses mostly agree, so they share them: what
 //! a message changes is computed once for each entry, not for each hypothesis.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::super::deeds::Deeds;
 use super::super::progress::State;
 use super::super::times::{fires, milliseconds};
 use super::super::word::{Label, TIMER, Word};
@@ -16,8 +16,6 @@ use crate::time::Timestamp;
 
 /// States of which it is remembered, for one message, what is expected.
 const MAX_OUTLOOKS: usize = 256;
-/// Things done that wait to be learnt.
-const MAX_DONE: usize = 4096;
 /// Entries from which those that nobody refers to are thrown away.
 const CROWDED: usize = 2048;
 /// Timers less probable than this are left out.
@@ -48,7 +46,7 @@ pub(super) struct View {
 
 /// What a request did after it was told something.
 #[derive(Debug)]
-struct Done {
+pub(super) struct Done {
     state: State,
     kind: u64,
     word: Word,
@@ -69,10 +67,8 @@ pub(super) struct Entries {
     changed: HashMap<(u32, Change), u32>,
     ended: Vec<(u32, Option<Label>, u64)>,
     outlooks: HashMap<u64, Arc<Outlook>>,
-    /// What requests did in some hypothesis, to be learnt; and the number of the
-    /// first.
-    done: VecDeque<Done>,
-    first: u64,
+    /// What requests did in some hypothesis, to be learnt.
+    pub(super) done: Deeds<Done>,
     /// Entries at which to throw away next.
     limit: usize,
     /// Tables that were full and begin anew.
@@ -207,17 +203,8 @@ impl Entries {
         understood: bool,
         likely: impl Iterator<Item = (u64, f32)>,
     ) {
-        let due = end.saturating_sub(self.first) as usize;
-        let due = due.min(self.done.len());
-        let mut shares = vec![0.0; due];
-        for (number, share) in likely {
-            let at = number.checked_sub(self.first);
-            if let Some(present) = at.and_then(|at| shares.get_mut(at as usize)) {
-                *present += share;
-            }
-        }
-        for (done, share) in self.done.drain(..due).zip(shares) {
-            if share > 0.0 && (understood || !done.state.aside) {
+        for (done, share) in self.done.take(end, likely) {
+            if understood || !done.state.aside {
                 let mut full = self.words.learn(done.state, done.word, share);
                 if let Some(round) = done.round {
                     full |= self.paces.learn(done.kind, done.state, round, share);
@@ -225,17 +212,6 @@ impl Entries {
                 self.cleared += u64::from(full);
             }
         }
-        self.first += due as u64;
-    }
-
-    /// The number that the next thing done has.
-    pub(super) fn next_number(&self) -> u64 {
-        self.first + self.done.len() as u64
-    }
-
-    /// Whether too much waits to be learnt.
-    pub(super) fn is_full(&self) -> bool {
-        self.done.len() >= MAX_DONE
     }
 
     /// Whether it is time to throw away what nobody refers to.
@@ -287,8 +263,7 @@ impl Entries {
             }
         }
         let (state, kind) = (entry.state, entry.kind);
-        let number = self.next_number();
-        self.done.push_back(Done {
+        let number = self.done.add(Done {
             state,
             kind,
             word,

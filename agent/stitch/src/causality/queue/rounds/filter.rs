@@ -100,7 +100,7 @@ impl Filter {
             });
         }
         self.crowd.prune();
-        if self.entries.is_full() {
+        if self.entries.done.is_full() {
             self.give_up();
         }
         if self.entries.is_crowded() {
@@ -199,7 +199,7 @@ impl Filter {
     /// Begins anew: for too long nothing of what was done could be learnt.
     fn give_up(&mut self) {
         self.crowd.give_up();
-        let end = self.entries.next_number();
+        let end = self.entries.done.next_number();
         self.entries.learn(end, false, std::iter::empty());
         self.entries.cleared += 1;
     }
@@ -268,7 +268,7 @@ impl Filter {
     fn follow(&mut self, ways: &[Way], call: u64, label: Label, now: Timestamp) {
         self.crowd
             .history
-            .begin(call, self.entries.next_number(), 0.0);
+            .begin(call, self.entries.done.next_number(), 0.0);
         let branches = ways.iter().map(|way| (way.from, way.weight));
         self.crowd.branch(branches);
         for (index, way) in ways.iter().enumerate() {
